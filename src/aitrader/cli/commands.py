@@ -1,0 +1,37 @@
+"""The commands that exist, each with the actions of its module; the help, the parser and the docs read this."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from aitrader.cli import (
+    config_command,
+    scan_command,
+    universe_health,
+    universe_layers,
+    universe_symbols,
+    universe_writing,
+)
+from aitrader.cli.registry import Command, actions_in
+
+COMMANDS: Final = (
+    Command(
+        name="scan",
+        summary="Run the whole funnel on what is stored: universe, liquidity, technical, fundamental.",
+        actions=actions_in(scan_command),
+    ),
+    Command(
+        name="universe",
+        summary="Populate, list, explain and requalify the layers of the universe; one action a call.",
+        actions=tuple(
+            action
+            for module in (universe_writing, universe_layers, universe_symbols, universe_health)
+            for action in actions_in(module)
+        ),
+    ),
+    Command(
+        name="config",
+        summary="Show the effective configuration and where each setting comes from.",
+        actions=actions_in(config_command),
+    ),
+)

@@ -1,0 +1,1 @@
+"""The vocabulary: securities, sessions, verdicts, frames and errors. Imports only the standard library and polars."""

@@ -1,0 +1,1 @@
+"""Operating the scanner: what was published is read, compared, explained and judged by the KPI table."""

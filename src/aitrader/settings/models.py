@@ -1,0 +1,109 @@
+"""The settings outside the layers' files: sources, KPIs, performance, first scan, sentiment."""
+
+from __future__ import annotations
+
+from datetime import date
+from typing import Annotated, Literal
+
+from msgspec import Meta, Struct
+
+Fraction = Annotated[float, Meta(ge=0, le=1)]
+NotNegative = Annotated[float, Meta(ge=0)]
+Count = Annotated[int, Meta(ge=0)]
+Positive = Annotated[int, Meta(ge=1)]
+Word = Annotated[str, Meta(min_length=1)]
+
+
+class Model(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A section of the settings; an unknown key is an error."""
+
+
+class Simulated(Model, frozen=True):
+    """The simulated market: the same values give the same market, bit for bit."""
+
+    seed: Count = 7
+    listings: Annotated[int, Meta(ge=200, le=200_000)] = 10_500
+    start: date = date(2025, 4, 21)  # the first session; it stays, so that a later ``until`` only appends
+    until: date = date(2026, 6, 30)  # the last session: the market's today
+    regime: Literal["normal", "stressed"] = "normal"
+
+
+class DatasetFolder(Model, frozen=True):
+    """The offline dataset read when no ``--path`` is given."""
+
+    path: str | None = None  # a relative path starts at the project's folder
+
+
+class Sources(Model, frozen=True):
+    """``config/sources.yml``: where the market's data comes from."""
+
+    default: Literal["simulated", "dataset"] = "simulated"
+    simulated: Simulated = Simulated()
+    dataset: DatasetFolder = DatasetFolder()
+
+
+class Performance(Model, frozen=True):
+    """``config/scanners/performance.yml``: how much of the machine a scan may take; no result depends on it."""
+
+    workers: Annotated[int, Meta(ge=0, le=1024)] = 0  # processes; 0: one a core
+
+
+class Funnel(Model, frozen=True):
+    """``config/scanners/funnel.yml``: how the funnel starts on an empty membership."""
+
+    first_scan_sessions: Positive = 20  # sessions stepped through before the first published one, it included
+
+
+class Sentiment(Model, frozen=True):
+    """``config/sentiment/news_analysis.yml``: how headlines become one score a symbol."""
+
+    look_back_sessions: Positive = 10
+    half_life_sessions: Annotated[float, Meta(gt=0)] = 3.0
+    minimum_articles: Positive = 1
+
+
+class Target(Model, frozen=True):
+    """Inclusive bounds of on target; null: no bound on that side."""
+
+    min: float | None = None
+    max: float | None = None
+
+
+class Bounds(Model, frozen=True):
+    """A status begins strictly below ``below`` or strictly above ``above``; null: never on that side."""
+
+    below: float | None = None
+    above: float | None = None
+
+
+class Kpi(Model, frozen=True, rename={"for_": "for"}):
+    """A row of ``config/monitoring/kpis.yml``; its key there is the KPI's stable word."""
+
+    name: Word
+    unit: Literal["symbols", "fraction", "seconds"]
+    on_target: Target
+    warning: Bounds
+    critical: Bounds
+    for_: Annotated[str, Meta(pattern="^[0-9]+[smhd]$")]  # how long it lasts before someone is told
+    calendar: Literal["XNYS", "always"]  # XNYS: its clock pauses while the exchange is closed
+    runbook: Word  # a page of docs/, with its heading
+
+    @property
+    def for_seconds(self) -> int:
+        """``for`` in seconds."""
+        return int(self.for_[:-1]) * {"s": 1, "m": 60, "h": 3_600, "d": 86_400}[self.for_[-1]]
+
+
+def kpi_fault(kpi: Kpi) -> str | None:
+    """Why the bounds of a KPI contradict each other, or None: critical outside warning, warning outside the target."""
+    falling = [kpi.on_target.min, kpi.warning.below, kpi.critical.below]
+    rising = [kpi.on_target.max, kpi.warning.above, kpi.critical.above]
+    low = [bound for bound in falling if bound is not None]
+    high = [bound for bound in rising if bound is not None]
+    if low != sorted(low, reverse=True):
+        return "critical.below <= warning.below <= on_target.min does not hold"
+    if high != sorted(high):
+        return "on_target.max <= warning.above <= critical.above does not hold"
+    if low and high and low[0] > high[0]:
+        return "its lower bound is above its upper bound"
+    return None if low or high else "it has no bound at all"

@@ -1,0 +1,1 @@
+"""What is remembered: securities, bars, reference data, published runs. Importing it costs nothing."""

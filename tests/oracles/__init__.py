@@ -1,0 +1,1 @@
+"""Independent second computations that the tests compare the product with."""
