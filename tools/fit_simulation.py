@@ -1,6 +1,6 @@
 """Fits the simulated market to the real sets and writes the numbers to ``aitrader/simulation/fitted.json``.
 
-Run from the repository: ``python tools/fit_simulation.py [DATA]`` (default ``../shared/data``). Nothing of the sets
+Run from the repository: ``python -m tools.fit_simulation [DATA]`` (default ``../shared/data``). Nothing of the sets
 themselves is written: only quantiles, shares, correlations and coefficients. No scanner threshold enters a fit.
 """
 
@@ -11,7 +11,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from fitting import events, filings, listings, news, trading
+from tools.fitting import events, filings, listings, news, trading
 
 ROOT = Path(__file__).resolve().parent.parent
 TARGET = ROOT / "src" / "aitrader" / "simulation" / "fitted.json"
@@ -23,7 +23,7 @@ def rounded(value: Any) -> Any:
         return {key: rounded(item) for key, item in value.items()}
     if isinstance(value, (list, tuple)):
         return [rounded(item) for item in value]
-    if isinstance(value, bool) or isinstance(value, (str, int)) or value is None:
+    if isinstance(value, (bool, str, int)) or value is None:
         return value
     return float(f"{float(value):.5g}")
 

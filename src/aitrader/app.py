@@ -15,7 +15,7 @@ from aitrader.domain.sessions import xnys
 from aitrader.funnel import scan as scanning
 from aitrader.funnel.engine import Rules, SessionResult
 from aitrader.funnel.replay import Progress, Walk
-from aitrader.funnel.rules import kept, rules_for, version_of
+from aitrader.funnel.rules import kept, rules_for
 from aitrader.funnel.what_if import ConfigTest, compare
 from aitrader.operations.report import Report
 from aitrader.providers import Source
@@ -182,7 +182,7 @@ def _scan(store: Store, settings: Settings, *, as_of: date | None, force: bool, 
     config = _active(store)
     if config is None:
         config = _adopt(store, settings, None, report)
-    elif version_of(config) != version_of(settings.scanner):
+    elif config.version != settings.scanner.version:
         report.warn(
             "the config files differ from the active version, which is used; "
             "adopt them with universe --requalify --layer N"
@@ -299,12 +299,12 @@ def _adopt(store: Store, settings: Settings, layer: int | None, report: Report) 
             raise StoreError("nothing is published yet", why="no config is active", do="run: python ai_trader.py scan")
         wanted = active.with_layer(settings.scanner.layers[layer])
     rules_for(wanted, offers=frozenset(), missing={})  # every name and bound is checked before anything is stored
-    if active is None or version_of(active) != version_of(wanted):
+    if active is None or active.version != wanted.version:
         cause = "first initialisation" if active is None else f"requalify layer {'all' if layer is None else layer}"
         store.save_config_version(
-            version_of(wanted), kept(wanted), author=actor(), at=now(), cause=cause, state="active"
+            wanted.version, kept(wanted), author=actor(), at=now(), cause=cause, state="active"
         )
-        report.step(f"config {version_of(wanted)} adopted ({cause})")
+        report.step(f"config {wanted.version} adopted ({cause})")
     return wanted
 
 

@@ -34,7 +34,7 @@ def test_a_pick_is_explained_by_what_it_ranks_highest_in(tmp_path: Path) -> None
         found = scan_summary(store, chosen_run(store.reader, None))
     # Of the seven that pass Layer 1, AAPL's RSI is the second highest and its P/E the second highest of six known.
     assert [(pick["symbol"], pick["reason"]) for pick in found["picks"]] == [
-        ("AAPL", "RSI 55, top 29 % of Layer 1"),
+        ("AAPL", "RSI 55, top 29 %"),
         ("MSFT", "held by band"),
     ]
 

@@ -8,7 +8,8 @@ from typing import Any
 
 import numpy as np
 import polars as pl
-from fitting.real_sets import LEVELS, bars, grouped, nightly, scores, screener
+
+from tools.fitting.real_sets import LEVELS, bars, grouped, nightly, scores, screener
 
 PRICES = (0.0, 0.15, 0.3, 0.6, 1.2, 2.5, 5.0, 20.0, 80.0, 200.0, 500.0)
 WHOLE_FORWARD = (1.5, 2.0, 3.0, 4.0, 5.0, 7.0, 10.0)
@@ -63,7 +64,9 @@ def dividends(data: Path) -> dict[str, Any]:
     ordinary = paid.filter(pl.col("part").is_between(1e-4, 0.05))
     times = ordinary.group_by("symbol").agg(n=pl.len() / years, size=pl.col("part").median())
     facts = grouped(screener(data).with_columns(etf=pl.lit("N"))).select("symbol", "group")
-    table = pl.DataFrame({"symbol": symbols, "noise": noise}).join(facts, on="symbol").join(times, on="symbol", how="left")
+    table = (
+        pl.DataFrame({"symbol": symbols, "noise": noise}).join(facts, on="symbol").join(times, on="symbol", how="left")
+    )
     table = table.filter(pl.col("noise") > 0)
     payers: dict[str, list[float]] = {}
     for group in ("common", "adr", "reit", "fund"):

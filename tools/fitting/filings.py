@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import polars as pl
 
-from fitting.real_sets import LEVELS, bars, grouped, knots, scores, screener
+from tools.fitting.real_sets import LEVELS, bars, grouped, knots, scores, screener
 
 RATIOS = ("earnings", "sales", "assets", "debts", "growth")  # E/P, S/P, A/P, liabilities/assets, log revenue growth
 LOGARITHMIC = ("sales", "assets")
@@ -81,7 +81,7 @@ def shifts(data: Path) -> dict[str, float]:
         known = frame.filter(pl.col(column) > 0)
         now = known.filter(pl.col("year") == 2026)[column].median()
         then = known.filter(pl.col("year").is_between(2014, 2018))[column].median()
-        result[name] = float(then / now)  # type: ignore[operator]
+        result[name] = float(then / now)  # type: ignore[operator, arg-type]
     return result
 
 
@@ -104,7 +104,7 @@ def fit(data: Path) -> dict[str, Any]:
     )
     ratios: dict[str, Any] = {"levels": list(LEVELS)}
     cells = [s for s in annual["sector"].drop_nulls().unique().sort() if s and annual.filter(sector=s).height >= 40]
-    for sector in ["", *cells]:
+    for sector in ["", *cells]:  # growth of one year is the year's, not the sector's: only that of all is used
         part = annual.filter(sector=sector) if sector else annual
         ratios[sector] = {r: knots(part[r]) for r in RATIOS} | {"rest": knots(part["rest"].clip(0, 1))}
     ranked = annual.filter(pl.col("sector").is_in(cells)).partition_by("sector")

@@ -1,4 +1,4 @@
-"""Who is listed: groups, exchanges, sectors and the joint distribution of cap, dollars traded, price, noise and beta."""
+"""Who is listed: groups, exchanges, sectors, and cap, dollars traded, price, noise and beta together."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import polars as pl
 
-from fitting.real_sets import LEVELS, Floats, directory, grouped, knots, nightly, scores, screener
+from tools.fitting.real_sets import LEVELS, Floats, directory, grouped, knots, nightly, scores, screener
 
 MEASURES = ("market_cap", "dollars", "price", "noise", "beta")
 EXCHANGES = {"Q": "NASDAQ", "N": "NYSE", "A": "AMEX", "P": "ARCA", "Z": "BATS"}
@@ -24,7 +24,7 @@ def shares_of(frame: pl.DataFrame, column: str, least: float = 0.0) -> dict[str,
 
 def cross_section(data: Path) -> pl.DataFrame:
     """One row per listing of the last session: group, sector and the five measures (null where not measurable)."""
-    dates, symbols, real = nightly(data)
+    _, symbols, real = nightly(data)
     close, volume, cap = real["close"], real["volume"], real["market_cap"]
     returns = np.diff(np.log(close), axis=0)
     returns[np.abs(returns) > 0.5] = np.nan
@@ -91,12 +91,12 @@ def nearest_correlation(matrix: Floats) -> Floats:
 
 ETF_KINDS = {  # first match wins; the words are the directories' own
     "leveraged": r"\b[23]x\b|ultrapro|leveraged|bull\b|bear\b|inverse|ultrashort|proshares short|daily (target|[0-9])",
-    "bond": r"bond|treasury|municipal|\bmuni\b|credit|\bclo\b|fixed income|duration|floating rate|t-bill|aggregate|mortgage",
+    "bond": r"bond|treasury|municipal|\bmuni\b|credit|\bclo\b|fixed income|duration|floating rate|t-bill|aggregate",
     "commodity": r"\bgold\b|\boil\b|commodit|silver|uranium|metals|natural gas|agricultur",
     "crypto": r"bitcoin|ether|crypto|blockchain|solana",
     "buffer": r"buffer|defined|outcome|covered call|option|premium income|yieldmax|hedged equity",
     "international": r"international|emerging|global|msci|china|europe|japan|world|india|korea|brazil|eafe|developed",
-    "sector": r"sector|technolog|health|biotech|energy|financ|bank|real estate|utilit|semiconductor|internet|robot|industrial",
+    "sector": r"sector|technolog|health|biotech|energy|financ|bank|real estate|utilit|semiconductor|robot|industrial",
     "broad": r".",
 }
 
@@ -123,7 +123,9 @@ def turnover_of_listings(data: Path, group_of: dict[str, str]) -> dict[str, dict
     renamed_old: set[int] = set()
     for i in gone:  # a change: one symbol ends where another of the same cap and price begins
         at = new[(first[new] > last[i]) & (first[new] <= last[i] + 2)]
-        near = (np.abs(np.log(start_cap[at] / end_cap[i])) < 0.2) & (np.abs(np.log(start_price[at] / end_price[i])) < 0.2)
+        near = (np.abs(np.log(start_cap[at] / end_cap[i])) < 0.2) & (
+            np.abs(np.log(start_price[at] / end_price[i])) < 0.2
+        )
         if near.any():
             renamed_old.add(int(i))
             renamed_new.add(int(at[near][0]))
@@ -133,8 +135,12 @@ def turnover_of_listings(data: Path, group_of: dict[str, str]) -> dict[str, dict
     at_once = alive.sum(axis=1).mean() / len(symbols)
     for group in sorted(set(groups)):
         size = (groups == group).sum() * at_once * years
-        result["arrivals"][group] = float(np.isin(new, list(renamed_new), invert=True)[groups[new] == group].sum() / size)
-        result["exits"][group] = float(np.isin(gone, list(renamed_old), invert=True)[groups[gone] == group].sum() / size)
+        result["arrivals"][group] = float(
+            np.isin(new, list(renamed_new), invert=True)[groups[new] == group].sum() / size
+        )
+        result["exits"][group] = float(
+            np.isin(gone, list(renamed_old), invert=True)[groups[gone] == group].sum() / size
+        )
     stock = groups == "common"
     result["renames"] = {"common": len(renamed_old) / (stock.sum() * at_once * years)}
     levels = np.array([0.0, 0.2, 0.6, 2.0, 6.0, 20.0, 60.0, np.inf])
@@ -143,6 +149,12 @@ def turnover_of_listings(data: Path, group_of: dict[str, str]) -> dict[str, dict
     exits = np.histogram(end_price[dead], bins=levels)[0]
     result["exit_by_price"] = {f"{levels[i]:g}": float(exits[i] / exposure[i]) for i in range(len(exits))}
     return result
+
+
+def size_of_noise(real: pl.DataFrame) -> float:
+    """Elasticity of a common share's noise to its market cap."""
+    part = real.filter(pl.col("group") == "common", pl.col("market_cap") > 0, pl.col("noise") > 0)
+    return float(np.polyfit(np.log(part["market_cap"].to_numpy()), np.log(part["noise"].to_numpy()), 1)[0])
 
 
 def fit(data: Path) -> dict[str, Any]:
@@ -166,12 +178,14 @@ def fit(data: Path) -> dict[str, Any]:
         for cell, part in cells.items():
             known = [m for m in MEASURES if part[m].drop_nulls().len() >= 20]
             marginals[cell] = {m: knots(part[m]) for m in known}
-        copulas[g] = copula(rows.filter(pl.col("sector").is_in(list(sectors["common"]))) if g == "common" else rows,
-                            "sector" if g == "common" else None)
+        copulas[g] = copula(
+            rows.filter(pl.col("sector").is_in(list(sectors["common"]))) if g == "common" else rows,
+            "sector" if g == "common" else None,
+        )
     names = listed.filter(group="etf")["name"]
     ipo = real.with_columns(year=pl.col("ipoyear").cast(pl.Int64, strict=False))["year"].drop_nulls()
-    known = grouped(screener(data).with_columns(etf=pl.lit("N")))
-    kinds = dict(known.select("symbol", "group").rows())
+    every = grouped(screener(data).with_columns(etf=pl.lit("N")))
+    kinds = dict(every.select("symbol", "group").rows())
     return {
         "groups": groups,
         "exchanges": exchanges,
@@ -182,4 +196,5 @@ def fit(data: Path) -> dict[str, Any]:
         "etf": {"kinds": etf_kinds(names)},
         "ipo": {"year": knots(ipo)},
         "turnover": turnover_of_listings(data, kinds),
+        "size": {"noise": size_of_noise(real)},
     }

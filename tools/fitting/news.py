@@ -8,13 +8,14 @@ from typing import Any
 import numpy as np
 import polars as pl
 
-from fitting.real_sets import LEVELS
+from tools.fitting.real_sets import LEVELS
 
 
 def fit(data: Path) -> dict[str, Any]:
     """Section news; only the sets whose licence allows use are read."""
     by_symbol = pl.read_parquet(data / "news" / "headlines_by_symbol.parquet").with_columns(
-        day=pl.col("published_at").str.slice(0, 10).str.to_date(), hour=pl.col("published_at").str.slice(11, 2).cast(pl.Int64)
+        day=pl.col("published_at").str.slice(0, 10).str.to_date(),
+        hour=pl.col("published_at").str.slice(11, 2).cast(pl.Int64),
     )
     span = by_symbol.group_by("symbol").agg(
         rate=pl.len() / ((pl.col("day").max() - pl.col("day").min()).dt.total_days() * 252 / 365 + 1), n=pl.len()

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from fitting.real_sets import Floats, bars, nightly
+from tools.fitting.real_sets import Floats, bars, nightly
 
 LAGS = np.array([1, 2, 3, 5, 10, 20, 40])
 

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from scipy import stats
 
-from fitting.real_sets import Floats
+from tools.fitting.real_sets import Floats
 
 NOISE = ("fast_variance", "fast_persistence", "slow_variance", "slow_persistence", "freedom", "echo")
 SHEER_FREEDOM = 3.0  # of Student's t, for sheer noise in log volume; its spread is the square root of 3

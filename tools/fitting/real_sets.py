@@ -62,8 +62,10 @@ def directory(data: Path) -> pl.DataFrame:
     def read(name: str, renamed: dict[str, str]) -> pl.DataFrame:
         path = data / "universe" / name
         frame = pl.read_csv(path, separator="|", infer_schema=False, quote_char=None).drop_nulls("ETF")
-        return frame.filter(pl.col("Test Issue") != "Y").with_columns(Q=pl.lit("Q")).select(
-            **{new: pl.col(old) for new, old in renamed.items()}
+        return (
+            frame.filter(pl.col("Test Issue") != "Y")
+            .with_columns(Q=pl.lit("Q"))
+            .select(**{new: pl.col(old) for new, old in renamed.items()})
         )
 
     nasdaq = read("nasdaqlisted.txt", {"symbol": "Symbol", "name": "Security Name", "exchange": "Q", "etf": "ETF"})

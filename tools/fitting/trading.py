@@ -9,11 +9,11 @@ import numpy as np
 import polars as pl
 from scipy import optimize, stats
 
-from fitting import filings
-from fitting.panel import LAGS, Panel, autocorrelation, averaged
-from fitting.paths import NOISE, Draws, noise_path
-from fitting.real_sets import Floats, grouped, screener
-from fitting.volumes import shapes, silence, volume_of
+from tools.fitting import filings
+from tools.fitting.panel import LAGS, Panel, autocorrelation, averaged
+from tools.fitting.paths import NOISE, Draws, noise_path
+from tools.fitting.real_sets import Floats, grouped, screener
+from tools.fitting.volumes import reach_of, shapes, silence, volume_of
 
 TAIL = (0.25, 0.5, 0.9, 0.99, 0.999)  # quantiles of |noise| that are fitted
 
@@ -150,6 +150,7 @@ def fit(data: Path) -> dict[str, Any]:
     overall = float(np.mean([p.market.std() for p in panels.values()]))
     noise = averaged([volatility_clusters(p.rest, report) for p in panels.values()])
     noise["level"] = float(np.abs(noise_path(noise, report, Draws(steps=400, count=3_000))[0]).mean())
+    shape = averaged([shapes(p) for p in panels.values() if "high" in p.real])
     return {
         "market": hidden_markov([p.market for p in panels.values()]) | {"overall": overall},
         "factors": factors(panels["nightly"], sector_of),
@@ -157,6 +158,6 @@ def fit(data: Path) -> dict[str, Any]:
         "report": report,
         "noise": noise,
         "volume": volume_of(list(panels.values()), noise, report),
-        "shape": averaged([shapes(p) for p in panels.values() if "high" in p.real]),
+        "shape": shape | {"reach": reach_of(shape, noise)},
         "silence": silence(data),
     }

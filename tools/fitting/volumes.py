@@ -8,9 +8,9 @@ from typing import Any
 import numpy as np
 from scipy import optimize
 
-from fitting.panel import Panel, autocorrelation, averaged
-from fitting.paths import CAPPED, Draws, noise_path, volume_path
-from fitting.real_sets import Floats, bars
+from tools.fitting.panel import Panel, autocorrelation, averaged
+from tools.fitting.paths import CAPPED, Draws, noise_path, volume_path
+from tools.fitting.real_sets import Floats, bars
 
 DOLLARS = (4.5, 5.25, 5.75, 6.25, 6.75, 7.25, 7.75, 8.5)  # centres, log10 of dollars traded a session
 FAST, SLOW = 0.66, 0.97  # persistence of a listing's own log volume: the shape of its autocorrelation in all sets
@@ -48,7 +48,7 @@ def volumes(panel: Panel) -> dict[str, Any]:
 
 
 def measured(y: Floats, size: Floats) -> list[float]:
-    """Variances of fast, slow and sheer log volume and the slope on the size of own moves, as far as data shows them."""
+    """Variances of fast, slow and sheer log volume, and its slope on the size of own moves, as they show."""
     move = np.minimum(size, CAPPED)
     known = np.isfinite(y) & np.isfinite(move)
     together = np.cov(move[known], y[known])
@@ -65,7 +65,8 @@ def measured(y: Floats, size: Floats) -> list[float]:
 
 def bursts(panel: Panel) -> dict[str, float]:
     """After a move: how much of its volume comes later and how fast that fades, how unequal equal moves are in it,
-    how volume foreshadows moves."""
+    how volume foreshadows moves.
+    """
     volume = panel.real["volume"][1:, panel.liquid]
     y = np.log(np.where(volume > 0, volume, np.nan))
     y = y - np.nanmean(y, axis=0)
@@ -90,7 +91,8 @@ def bursts(panel: Panel) -> dict[str, float]:
 
 def volume_of(panels: list[Panel], noise: dict[str, float], report: dict[str, float]) -> dict[str, Any]:
     """The section volume. What a set shows of a variance is not what drives it: bursts, their fading and the link of
-    volume to volatility show in all of them. So the drivers are moved until drawn paths show what the sets show."""
+    volume to volatility show in all of them. So the drivers are moved until drawn paths show what the sets show.
+    """
     found = averaged([volumes(p) for p in panels])
     shown = np.array(found.pop("cells"))
     found |= {"fast_persistence": FAST, "slow_persistence": SLOW, "capped": CAPPED, "dollars": list(DOLLARS)}
@@ -103,7 +105,9 @@ def volume_of(panels: list[Panel], noise: dict[str, float], report: dict[str, fl
         for i, cell in enumerate(cells):
             log = volume_path(found, cell, own, draws)
             seen = np.array(measured(log - log.mean(axis=0), size))
-            cells[i] = np.clip(cell * np.clip(shown[i] / seen, 0.5, 2.0) ** 0.7, [1e-3, 1e-3, 5e-3, 0.01], [2, 2, 2, 0.6])
+            cells[i] = np.clip(
+                cell * np.clip(shown[i] / seen, 0.5, 2.0) ** 0.7, [1e-3, 1e-3, 5e-3, 0.01], [2, 2, 2, 0.6]
+            )
         large = volume_path(found, cells[-2], own, draws)
         led = float(np.cov(large[:-1].ravel(), np.minimum(size, CAPPED)[1:].ravel())[0, 1])
         found["link"] = float(np.clip(found["link"] + 2.0 * (found["foreshadow"] - led), 0.0, 0.9))
@@ -131,8 +135,28 @@ def shapes(panel: Panel) -> dict[str, float]:
         "overnight": float(np.nanvar(before) / (np.nanvar(before) + np.nanvar(within))),
         "overnight_mean": float(a / (a + b)),
         "range": float(np.nanmedian(mean_range)),
-        "reach": 1.05,
     }
+
+
+def reach_of(shape: dict[str, float], noise: dict[str, float]) -> float:
+    """What a bar's bridge must be stretched by, so that the mean range over the mean move is that of the sets."""
+    generator = np.random.default_rng(13)
+    count = 200_000
+    log_spread = np.sqrt(noise["fast_variance"] + noise["slow_variance"])
+    spread = np.exp(log_spread * generator.standard_normal(count))
+    move = spread * generator.standard_t(noise["freedom"], count) / 0.9
+    variance = 0.5 * (1.25 * spread) ** 2 + 0.5 * move**2
+    normal, draws = generator.standard_normal(count), generator.standard_exponential((2, count))
+    night = shape["overnight"]
+    day = move - night * move - np.sqrt(night * (1 - night) * variance) * normal
+
+    def gap(reach: float) -> float:
+        inside = reach**2 * (1 - night) * variance
+        high = (day + np.sqrt(day**2 + 2 * inside * draws[0])) / 2
+        low = (day - np.sqrt(day**2 + 2 * inside * draws[1])) / 2
+        return float((high - low).mean() / np.abs(move).mean() - shape["range"])
+
+    return float(optimize.brentq(gap, 0.5, 2.5))
 
 
 def silence(data: Path) -> dict[str, float]:

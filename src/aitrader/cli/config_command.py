@@ -42,10 +42,10 @@ def config(call: Call) -> int:
     }
     if call.json:
         head = bare_envelope(environment=place.environment, source=None)
-        write_json(call.out, {**head, "config_version": settings.digest, "places": places, "settings": rows})
+        write_json(call.out, {**head, "config_version": settings.scanner.version, "places": places, "settings": rows})
         return exit_codes.OK
     for name, value in places.items():
         call.out.write(f"{name}: {value or 'the one last populated'}\n")
-    call.out.write(f"config version of these files: {settings.digest}\n\n")
+    call.out.write(f"config version of these files: {settings.scanner.version}\n\n")
     write_table(call.out, _SETTINGS, rows)
     return exit_codes.OK

@@ -194,10 +194,17 @@ def _no_contradiction(file: LayerFile, where: str) -> None:
             raise ConfigError(f"{where} admits nothing", why=why, do="swap or widen the two bounds")
         if setting.exit is None:
             continue
-        tighter = setting.exit > setting.value if name.startswith("min_") else setting.exit < setting.value  # type: ignore[operator]
-        if tighter:
+        if _tighter(name, setting):
             why = f"exit {setting.exit} is tighter than value {setting.value}"
             raise ConfigError(f"{where}: {name} contradicts itself", why=why, do="make exit the looser of the two")
+
+
+def _tighter(name: str, setting: CriterionSetting) -> bool:
+    """Whether the exit value admits less than the value does."""
+    value, leave = setting.value, setting.exit
+    if isinstance(value, tuple):
+        return not set(value) <= set(leave)  # type: ignore[arg-type]
+    return leave > value if name.startswith("min_") else leave < value  # type: ignore[operator]
 
 
 def _ranking(file: LayerFile, where: str, offers: frozenset[str]) -> tuple[tuple[str, float], ...]:

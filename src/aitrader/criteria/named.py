@@ -44,4 +44,4 @@ def exchanges(names: tuple) -> pl.Expr:  # type: ignore[type-arg]
 @criterion(factors=("suspect",), op="is", needs=("bars.close",))
 def explained_jumps(wanted: bool) -> pl.Expr:
     """No split-like overnight jump without a known action in the last 60 sessions; one makes the symbol unknown."""
-    return pl.when(pl.col("suspect")).then(None).otherwise(pl.lit(wanted))
+    return pl.when(~pl.col("suspect")).then(pl.lit(wanted))

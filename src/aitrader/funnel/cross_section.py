@@ -27,9 +27,16 @@ class Benchmark:
     levels: list[float] = field(default_factory=lambda: [math.nan] * CLOSE_SESSIONS)
     level: float = 1.0
     weights: np.ndarray | None = None
+    ordinal: int | None = None  # of the last session stepped
 
     def advance(self, *, ordinal: int, returns: np.ndarray, weights: np.ndarray) -> None:
-        """Step with 1-session returns (fractions) and today's weights; sums are exact, whatever the order."""
+        """Step with 1-session returns (fractions) and today's weights; sums are exact, whatever the order.
+
+        A session that was stepped already changes nothing: it may be looked at again under other rules.
+        """
+        if ordinal == self.ordinal:
+            return
+        self.ordinal = ordinal
         if self.weights is not None:
             before = np.concatenate([self.weights, np.full(returns.size - self.weights.size, np.nan)])
             both = np.flatnonzero((before > 0) & np.isfinite(returns))
@@ -45,7 +52,8 @@ class Benchmark:
 
     def copy(self) -> Benchmark:
         """An independent copy."""
-        return Benchmark(list(self.levels), self.level, None if self.weights is None else self.weights.copy())
+        weights = None if self.weights is None else self.weights.copy()
+        return Benchmark(list(self.levels), self.level, weights, self.ordinal)
 
 
 def complete(factors: dict[str, np.ndarray], view: ListingView, benchmark: Benchmark, ordinal: int) -> None:
@@ -89,7 +97,8 @@ FLAGS = ("negative_earnings", "negative_equity", "suspect")
 
 def frame(factors: dict[str, np.ndarray], view: ListingView) -> pl.DataFrame:
     """The session's cross-section, sorted by security id: factors as Float64, flags as Boolean, listing attributes."""
-    columns: dict[str, pl.Series | np.ndarray] = {name: values for name, values in factors.items() if name not in FLAGS}
+    known = {name: values for name, values in factors.items() if name not in FLAGS}
+    columns = {name: np.where(np.isfinite(values), values, np.nan) for name, values in known.items()}
     out = pl.DataFrame(columns).with_columns(pl.all().fill_nan(None))
     active = view.listed & ~(view.inferred & ~(factors["bar_age"] <= 20))
     return out.with_columns(

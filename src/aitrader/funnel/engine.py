@@ -253,12 +253,16 @@ def detail(result: SessionResult) -> pl.DataFrame:
 
 
 def result_digest(result: SessionResult) -> str:
-    """SHA-256 over every verdict, score, place and rank, in order of security id."""
+    """SHA-256 over every verdict, score, place and rank of what any layer reached, in order of security id.
+
+    A listing that begins later is no part of it.
+    """
     digest = hashlib.sha256()
-    digest.update(result.cross["security"].to_numpy().tobytes())
+    here = np.flatnonzero(np.logical_or.reduce([outcome.reached for outcome in result.places]))
+    digest.update(result.cross["security"].to_numpy()[here].tobytes())
     for judged, outcome in zip(result.judged, result.places, strict=True):
         for part in (judged.codes, judged.verdict, judged.score, outcome.member, outcome.rank, outcome.cause):
-            digest.update(np.ascontiguousarray(part).tobytes())
+            digest.update(np.ascontiguousarray(part[..., here]).tobytes())
     return digest.hexdigest()
 
 

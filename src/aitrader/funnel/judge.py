@@ -98,7 +98,7 @@ def _required(layer: Layer, codes: np.ndarray, cross: pl.DataFrame) -> tuple[np.
     if layer.types:
         kinds = cross["security_type"]
         outside = ~kinds.is_in(list(layer.types)).to_numpy()
-        unknown = (kinds == "unknown").to_numpy()
+        unknown = outside & (kinds == "unknown").to_numpy()
         verdict[outside & ~unknown], cause[outside & ~unknown] = FAILED, TYPE_NOT_ADMITTED
         open_type = unknown & (verdict != FAILED)
         verdict[open_type], cause[open_type] = UNKNOWN, TYPE_UNKNOWN
@@ -110,7 +110,7 @@ def _select(layer: Layer, verdict: np.ndarray, cause: np.ndarray, score: np.ndar
     if not layer.scored and not layer.ranking:
         return
     passed = verdict == PASSED
-    thin = passed & (coverage < layer.file.min_coverage)
+    thin = passed & ((coverage < layer.file.min_coverage) | np.isnan(score))
     verdict[thin], cause[thin] = UNKNOWN, COVERAGE
     low = passed & ~thin & ~(score >= layer.file.min_score)
     verdict[low], cause[low] = FAILED, SCORE
@@ -151,7 +151,7 @@ def _score(
         offered += weight
     with np.errstate(all="ignore"):
         score = np.where(known > 0, total / known, np.nan)
-        coverage = np.where(offered > 0, known / offered, 1.0)
+        coverage = np.where(offered > 0, known / offered, 0.0)
     return score, coverage
 
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import re
+from bisect import bisect_right
 from collections import defaultdict
-from collections.abc import Iterable
 from datetime import date
 from functools import cached_property
 
@@ -17,6 +17,7 @@ FINANCIAL = re.compile(
 )
 UNKNOWN = "unknown"
 BENCHMARK_SYMBOL = "SPY"
+Change = tuple[str, int, str | bool]
 ATTRIBUTES = ("exchange", "security_type", "sector", "industry")
 FUNDS = ("etf", "fund")
 
@@ -35,7 +36,6 @@ class ListingView:
         listed: np.ndarray,
         inferred: np.ndarray,
         issuer: np.ndarray,
-        digest: str,
         before: ListingView | None,
         changed: frozenset[str],
     ) -> None:
@@ -43,7 +43,6 @@ class ListingView:
         self.listed = listed  # within the listing interval
         self.inferred = inferred  # the interval is read off the bars
         self.issuer = issuer  # dense code: lines of one CIK share it
-        self.digest = digest  # of all changes that led here
         self._text = text
         if before is not None:
             for name, needs in _MADE_OF.items():
@@ -53,22 +52,22 @@ class ListingView:
     @cached_property
     def symbol(self) -> pl.Series:
         """Canonical symbols."""
-        return pl.Series("symbol", self._text["symbol"], dtype=pl.String)
+        return pl.Series("symbol", self._text["symbol"].tolist(), dtype=pl.String)
 
     @cached_property
     def exchange(self) -> pl.Series:
         """Exchanges, null where unknown."""
-        return pl.Series("exchange", self._text["exchange"], dtype=pl.String)
+        return pl.Series("exchange", self._text["exchange"].tolist(), dtype=pl.String)
 
     @cached_property
     def security_type(self) -> pl.Series:
         """Security types, "unknown" where the source tells none."""
-        return pl.Series("security_type", self._text["security_type"], dtype=pl.String).fill_null(UNKNOWN)
+        return pl.Series("security_type", self._text["security_type"].tolist(), dtype=pl.String).fill_null(UNKNOWN)
 
     @cached_property
     def sector(self) -> pl.Series:
         """Sectors, "unknown" where the source tells none."""
-        return pl.Series("sector", self._text["sector"], dtype=pl.String).fill_null(UNKNOWN)
+        return pl.Series("sector", self._text["sector"].tolist(), dtype=pl.String).fill_null(UNKNOWN)
 
     @cached_property
     def sector_code(self) -> np.ndarray:
@@ -83,7 +82,7 @@ class ListingView:
     @cached_property
     def financial(self) -> np.ndarray:
         """Bank, insurer or REIT, by industry or type."""
-        industries = pl.Series(self._text["industry"], dtype=pl.String)
+        industries = pl.Series(self._text["industry"].tolist(), dtype=pl.String)
         money = {name for name in industries.unique().drop_nulls() if FINANCIAL.search(name)}
         by_industry = industries.is_in(list(money)).fill_null(value=False)
         return (by_industry | (self.security_type == "reit")).to_numpy()
@@ -110,53 +109,74 @@ _MADE_OF = {
 class Listings:
     """Listing history as stored. :meth:`at` gives the view of a session from what was known by then only.
 
-    Changes are applied as the sessions pass; going back in time starts over.
+    What was known by ``base`` is taken at once, later changes are applied as the sessions pass; a session before the
+    last one asked for, or before ``base``, starts over.
     """
 
-    def __init__(self, securities: pl.DataFrame, attributes: pl.DataFrame, intervals: pl.DataFrame) -> None:
-        rows = securities.sort("id")
-        self.ids = rows["id"].to_numpy().astype(np.uint32)
-        self._symbols = rows["symbol"].to_list()
-        self._inferred = rows["interval_inferred"].cast(pl.Boolean).fill_null(value=False).to_numpy()
+    def __init__(
+        self,
+        securities: pl.DataFrame,
+        attributes: pl.DataFrame,
+        intervals: pl.DataFrame,
+        *,
+        base: date | None = None,
+    ) -> None:
+        self._rows = securities.sort("id")
+        self._attributes = attributes.sort("known_on", "security", maintain_order=True)
+        self._intervals = intervals.sort("from_date", "security", maintain_order=True)
+        self.ids = self._rows["id"].to_numpy().astype(np.uint32)
+        self._inferred = self._rows["interval_inferred"].cast(pl.Boolean).fill_null(value=False).to_numpy()
         key = pl.coalesce(pl.lit("cik:") + pl.col("cik"), pl.lit("id:") + pl.col("id").cast(pl.String))
-        self._issuer = rows.select(key.rank("dense")).to_series().to_numpy().astype(np.intp)
-        self._changes: dict[date, list[tuple[str, int, object]]] = defaultdict(list)
-        column = dict(zip(self.ids.tolist(), range(self.ids.size), strict=True))
-        self._load_intervals(rows)
-        told = attributes.sort("known_on", "security", maintain_order=True).select("known_on", "security", *ATTRIBUTES)
-        for known_on, security, *values in told.iter_rows():
-            if security in column:
-                self._add(
-                    known_on, ((name, column[security], value) for name, value in zip(ATTRIBUTES, values, strict=True))
-                )
-        named = intervals.sort("from_date", "security", maintain_order=True).select("from_date", "security", "symbol")
-        for from_date, security, symbol in named.iter_rows():
-            if security in column:
-                self._add(from_date, [("symbol", column[security], symbol)])
-        self._days = sorted(self._changes)
-        self._start_over()
+        self._issuer = self._rows.select(key.rank("dense")).to_series().to_numpy().astype(np.intp)
+        self._start_over(base or date.min)
 
-    def _load_intervals(self, rows: pl.DataFrame) -> None:
-        for at, (listed_on, delisted_on) in enumerate(rows.select("listed_on", "delisted_on").iter_rows()):
-            self._add(listed_on, [("listed", at, True)])
-            if delisted_on is not None:
-                self._add(delisted_on, [("listed", at, False)])
-
-    def _add(self, day: date | None, changes: Iterable[tuple[str, int, object]]) -> None:
-        self._changes[day or date.min].extend(one for one in changes if one[2] is not None)
-
-    def _start_over(self) -> None:
-        self._text = {name: np.full(self.ids.size, None, dtype=object) for name in ATTRIBUTES}
-        self._text["symbol"] = np.array(self._symbols, dtype=object)
-        self._listed = np.zeros(self.ids.size, dtype=bool)
-        self._digest = ""
-        self._applied = 0
+    def _start_over(self, base: date) -> None:
+        """The listings as known on ``base``, and every later change by its day."""
+        known = (pl.col("known_on") <= base) | pl.col("known_on").is_null()
+        told = (
+            self._attributes.filter(known).group_by("security").agg(pl.col(n).drop_nulls().last() for n in ATTRIBUTES)
+        )
+        named = (
+            self._intervals.filter(pl.col("from_date") <= base)
+            .group_by("security")
+            .agg(pl.col("symbol").last().alias("symbol_now"))
+        )
+        rows = self._rows.select("id", "symbol", "listed_on", "delisted_on")
+        for part in (told, named):
+            rows = rows.join(part, left_on="id", right_on="security", how="left", maintain_order="left")
+        begun = pl.col("listed_on").is_null() | (pl.col("listed_on") <= base)
+        ended = (pl.col("delisted_on") <= base).fill_null(value=False)
+        rows = rows.with_columns(pl.coalesce("symbol_now", "symbol").alias("symbol"), (begun & ~ended).alias("listed"))
+        self._text = {name: np.array(rows[name].to_list(), dtype=object) for name in (*ATTRIBUTES, "symbol")}
+        self._listed = rows["listed"].to_numpy().copy()
+        self._base, self._applied = base, 0
         self._view: ListingView | None = None
+        self._load_changes(base)
+
+    def _load_changes(self, base: date) -> None:
+        column = {int(one): at for at, one in enumerate(self.ids)}
+        changes: dict[date, list[Change]] = defaultdict(list)
+        for name, value in (("listed_on", True), ("delisted_on", False)):
+            for security, day in self._rows.filter(pl.col(name) > base).select("id", name).iter_rows():
+                changes[day].append(("listed", column[security], value))
+        later = self._attributes.filter(
+            (pl.col("known_on") > base) & pl.col("security").is_in(self._rows["id"].implode())
+        )
+        for day, security, *values in later.select("known_on", "security", *ATTRIBUTES).iter_rows():
+            told = zip(ATTRIBUTES, values, strict=True)
+            changes[day].extend((name, column[security], value) for name, value in told if value is not None)
+        renamed = self._intervals.filter(
+            (pl.col("from_date") > base) & pl.col("security").is_in(self._rows["id"].implode())
+        )
+        for day, security, symbol in renamed.select("from_date", "security", "symbol").iter_rows():
+            changes[day].append(("symbol", column[security], symbol))
+        self._changes = changes
+        self._days = sorted(changes)
 
     def at(self, session: date) -> ListingView:
         """The view of ``session``; the same object while nothing changes."""
-        if self._applied and self._days[self._applied - 1] > session:
-            self._start_over()
+        if session < self._base or (self._applied and self._days[self._applied - 1] > session):
+            self._start_over(date.min)
         changed: set[str] = set()
         first = self._applied
         while self._applied < len(self._days) and self._days[self._applied] <= session:
@@ -169,13 +189,26 @@ class Listings:
                 listed=self._listed.copy(),
                 inferred=self._inferred,
                 issuer=self._issuer,
-                digest=self._digest,
                 before=self._view,
                 changed=frozenset(changed),
             )
         return self._view
 
-    def _apply(self, changes: list[tuple[str, int, object]]) -> set[str]:
+    def digest(self, after: date | None, until: date) -> str:
+        """Of the changes that came in (``after``, ``until``]; of all known by ``until`` where ``after`` is None."""
+        if after is None:
+            self.at(until)
+            listed = self.ids[self._listed].tolist()
+            told = [[values[at] for at in np.flatnonzero(self._listed)] for values in self._text.values()]
+            return hashlib.sha256(repr((listed, told)).encode()).hexdigest()
+        news = [
+            (name, int(self.ids[at]), value)
+            for day in self._days[bisect_right(self._days, after) : bisect_right(self._days, until)]
+            for name, at, value in self._changes[day]
+        ]
+        return hashlib.sha256(repr(news).encode()).hexdigest()
+
+    def _apply(self, changes: list[Change]) -> set[str]:
         """Apply one day's changes; the names of what really changed."""
         changed = set()
         for name, at, value in changes:
@@ -188,5 +221,4 @@ class Listings:
                     self._text[name] = self._text[name].copy()
                     changed.add(name)
                 self._text[name][at] = value
-        self._digest = hashlib.sha256((self._digest + repr(changes)).encode()).hexdigest()
         return changed

@@ -44,8 +44,8 @@ class Reads(Protocol):
     def symbol_intervals(self) -> pl.DataFrame:
         """Which symbol each security had from when to when."""
 
-    def actions(self) -> pl.DataFrame:
-        """Corporate actions with the instant each became known."""
+    def actions(self, *, after: date | None = None, always: tuple[str, ...] = ()) -> pl.DataFrame:
+        """Corporate actions with an ex-date or known later than ``after``, those of the kinds ``always`` whenever."""
 
     def fundamentals(
         self,
@@ -104,20 +104,26 @@ class Market:
         self.after, self.until = after, until
         stored = store.sessions()
         self._start = stored[0] if stored else None
-        self.listings = Listings(store.securities(), store.attributes(), store.symbol_intervals())
+        self._attributes = store.attributes()
+        base = after or self._start
+        self.listings = Listings(store.securities(), self._attributes, store.symbol_intervals(), base=base)
         self._days: dict[date, _Day] = defaultdict(_Day)
-        self._load_actions(store.actions())
+        self._load_actions()
         self._load_facts()
         self._load_news()
 
-    def data(self, session: date, ids: np.ndarray) -> SessionData:
-        """The session aligned to ``ids`` (sorted security ids, the state's columns)."""
-        bars = self._store.bars(session)
-        columns, held = _place(ids, bars["security"].to_numpy())
-        known = bars.select(pl.col(BAR_COLUMNS).cast(pl.Float64).fill_null(float("nan")))
+    def data(self, session: date, ids: np.ndarray, *, traded: bool = True) -> SessionData:
+        """The session aligned to ``ids`` (sorted security ids, the state's columns).
+
+        ``traded`` false says that none of them has a bar yet, so that none needs to be read.
+        """
         arrays = {name: np.full(ids.size, np.nan) for name in BAR_COLUMNS}
-        for name, values in arrays.items():
-            values[columns] = known[name].to_numpy()[held]
+        if traded:
+            bars = self._store.bars(session)
+            columns, held = _place(ids, bars["security"].to_numpy())
+            known = bars.select(pl.col(BAR_COLUMNS).cast(pl.Float64).fill_null(float("nan")))
+            for name, values in arrays.items():
+                values[columns] = known[name].to_numpy()[held]
         day = self._days.get(session, _Day())
         extra: dict[str, np.ndarray] = {}
         if day.ratio:
@@ -150,16 +156,18 @@ class Market:
         day = self._days.get(session)
         return np.array(sorted(set(day.late)), dtype=np.uint32) if day else np.empty(0, dtype=np.uint32)
 
-    def _load_actions(self, actions: pl.DataFrame) -> None:
+    def _load_actions(self) -> None:
         """Actions known by ``until``'s as_of, each on its ex-date, or late on the session it became known."""
         horizon = self._calendar.scheduled_as_of(self.until)
+        actions = self._store.actions(after=self.after, always=RATIO_KINDS)
         known = actions.filter(pl.col("known_at").is_null() | (pl.col("known_at") <= horizon))
         if self._only is not None:
             known = known.filter(pl.col("security").is_in(pl.Series(self._only).implode()))
         effective = self._calendar.effective_sessions(known["known_at"].fill_null(horizon))
         seen = pl.when(pl.col("known_at").is_null()).then(pl.col("ex_date")).otherwise(effective)
         actions = known.with_columns(seen.alias("seen"))
-        for row in actions.select("security", "ex_date", "kind", "ratio", "cash", "seen").iter_rows():
+        due = actions.filter(pl.max_horizontal("ex_date", "seen") > (self.after or date.min))
+        for row in due.select("security", "ex_date", "kind", "ratio", "cash", "seen").iter_rows():
             self._one_action(*row)
         self._splits = actions.filter(
             pl.col("kind").is_in(RATIO_KINDS) & (pl.col("ratio") > 0) & pl.lit(self._adjustment == "raw")
@@ -219,7 +227,7 @@ class Market:
 
         A count is on the basis of the day it was told; an undated one on that of the session from which it counts.
         """
-        attributes = self._store.attributes().with_columns(pl.col("known_on").fill_null(date.min)).sort("known_on")
+        attributes = self._attributes.with_columns(pl.col("known_on").fill_null(date.min)).sort("known_on")
         types = attributes.drop_nulls("security_type").select("security", "known_on", "security_type")
         filed = (
             filings.filter(pl.col("shares_outstanding") > 0)

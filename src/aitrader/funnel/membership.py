@@ -149,13 +149,14 @@ def _filled(
     file, share = layer.file, layer.sector_cap
     ordered = order(score, candidates)
     limit = file.max_symbols if file.max_symbols is not None else held.size
-    held[order(score, held)[limit:]] = False  # a lowered cap keeps the best
+    crowded = order(score, held)[limit:]  # a lowered cap keeps the best
+    held[crowded], cause[crowded] = False, words.CAPPED
     room = max(limit - int(held.sum()), 0)
     relaxed = 0
     if share is None or file.max_symbols is None:
         taken, skipped = ordered[:room], ordered[:0]
     else:
-        cap = max(3, int(share * file.max_symbols))
+        cap = max(3, int(round(share * file.max_symbols, 6)))
         while True:
             taken, skipped = _within_cap(ordered, sector, held, cap + relaxed, room)
             if held.sum() + taken.size >= min(file.min_symbols, limit) or not skipped.size:
@@ -166,7 +167,7 @@ def _filled(
     cause[ordered] = words.CAPPED
     cause[skipped] = words.SECTOR_CAPPED
     cause[taken] = words.PASSES
-    bound = ordered.size > taken.size + skipped.size
+    bound = crowded.size > 0 or ordered.size > taken.size + skipped.size
     return member, relaxed, bound
 
 

@@ -5,13 +5,15 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date
+from typing import cast
 
 import numpy as np
+import polars as pl
 
 from aitrader.domain.sessions import Calendar
 from aitrader.features.fold import advance
 from aitrader.features.measure import basis
-from aitrader.features.state import FeatureState
+from aitrader.features.state import FeatureState, SessionData
 from aitrader.funnel import membership as seats
 from aitrader.funnel.cross_section import step_benchmark
 from aitrader.funnel.engine import FunnelState, Rules, SessionResult, step
@@ -59,8 +61,7 @@ def fold(walk: Walk, market: Market, position: Position, sessions: Sequence[date
         view = market.listings.at(session)
         advance(state.features, data)
         step_benchmark(basis(state.features, day=data.day), view, state.benchmark, data.ordinal)
-        position.digest = data_digest(position.digest, data, state.features.securities, view.digest)
-        position.session = session
+        _sign(market, position, data, session)
         if progress is not None:
             progress(at + 1, len(sessions))
 
@@ -80,11 +81,17 @@ def replay(
         data = market.data(session, state.features.securities)
         view = market.listings.at(session)
         result = step(state, data, view, rules, session)
-        position.digest = data_digest(position.digest, data, state.features.securities, view.digest)
-        position.session = session
+        _sign(market, position, data, session)
         if progress is not None:
             progress(at + 1, len(sessions))
         yield result
+
+
+def _sign(market: Market, position: Position, data: SessionData, session: date) -> None:
+    """Note what the step just made has read."""
+    listings = market.listings.digest(position.session, session)
+    position.digest = data_digest(position.digest, data, position.state.features.securities, listings)
+    position.session = session
 
 
 def folded(walk: Walk, ids: np.ndarray, sessions: Sequence[date], *, until: date) -> FeatureState:
@@ -99,8 +106,10 @@ def folded(walk: Walk, ids: np.ndarray, sessions: Sequence[date], *, until: date
         securities=ids,
     )
     state = FeatureState(ids)
+    firsts = walk.store.securities().filter(pl.col("id").is_in(pl.Series(ids).implode()))["first_bar"]
+    first = date.max if firsts.null_count() == firsts.len() else cast(date, firsts.min())
     for session in sessions:
-        advance(state, market.data(session, ids))
+        advance(state, market.data(session, ids, traded=session >= first))
     return state
 
 

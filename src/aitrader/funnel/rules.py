@@ -9,18 +9,11 @@ from aitrader.criteria.layer import bind
 from aitrader.funnel.engine import Rules
 from aitrader.settings.scanner import ScannerConfig
 
-VERSION_LENGTH = 12
-
-
-def version_of(config: ScannerConfig) -> str:
-    """The name of a config version: the head of its digest."""
-    return config.digest()[:VERSION_LENGTH]
-
 
 def rules_for(config: ScannerConfig, *, offers: frozenset[str], missing: Mapping[str, str]) -> Rules:
     """Bind every layer; raises ConfigError for a criterion that does not exist or contradicts another."""
     layers = tuple(bind(layer, offers=offers, missing=dict(missing)) for layer in config.layers)
-    return Rules(layers=layers, sentiment=config.sentiment, version=version_of(config))
+    return Rules(layers=layers, sentiment=config.sentiment, version=config.version)
 
 
 def kept(config: ScannerConfig) -> dict[str, Any]:

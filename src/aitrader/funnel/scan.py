@@ -99,12 +99,11 @@ def scan(
             why="published history is never rewritten",
             do="read it with --as-of, or re-run it with universe --requalify",
         )
-    until = session
-    position = restore(store, walk, on_or_before=last.session if last else None, until=until, progress=progress)
+    position = restore(store, walk, on_or_before=last.session if last else None, progress=progress)
     sessions = walk.calendar.between(walk.store.sessions()[0], session)
     done = position.session
     judged_from = walk.calendar.next(last.session) if last else sessions[-min(first_scan_sessions, len(sessions))]
-    market = walk.market(after=done, until=until)
+    market = walk.market(after=done, until=session)
     widened(position, market.listings.ids)
     waiting = [one for one in sessions if (done is None or one > done) and one < judged_from]
     fold(walk, market, position, waiting, progress)
@@ -160,7 +159,7 @@ class _Again:
         if run is None:
             raise StoreError("nothing is published yet", why="no scan has run", do="run: python ai_trader.py scan")
         self.run = run
-        self.position = restore(store, walk, on_or_before=run.session, until=run.session, progress=progress)
+        self.position = restore(store, walk, on_or_before=run.session, progress=progress)
         market = walk.market(after=self.position.session, until=run.session)
         widened(self.position, market.listings.ids)
         done = self.position.session
@@ -202,9 +201,14 @@ def rebuild(store: Store, walk: Walk, *, workers: int, progress: Progress | None
     save(store, position)
 
 
-def restore(store: Store, walk: Walk, *, on_or_before: date | None, until: date, progress: Progress | None) -> Position:
-    """The newest checkpoint up to a session, what has since been corrected folded again; fresh where there is none."""
-    ids = store.securities()["id"].sort().to_numpy().astype(np.uint32)
+def restore(store: Store, walk: Walk, *, on_or_before: date | None, progress: Progress | None) -> Position:
+    """The newest checkpoint up to a session, what has since been corrected folded again; fresh where there is none.
+
+    The weighted universe, the benchmark where SPY is not listed, is a sum over all securities of every session: where
+    the bars of one were corrected, everything is folded again.
+    """
+    securities_now = store.securities()
+    ids = securities_now["id"].to_numpy().astype(np.uint32)
     found = None if on_or_before is None else store.load_checkpoint(version=VERSION, on_or_before=on_or_before)
     if found is None:
         return Position(fresh(ids))
@@ -213,19 +217,23 @@ def restore(store: Store, walk: Walk, *, on_or_before: date | None, until: date,
     features = FeatureState(securities, found.matrix.copy(), ordinal)
     bench = found.meta["benchmark"]
     weights = None if bench["weights"] is None else np.array(bench["weights"], dtype=float)
-    benchmark = Benchmark([float(level) for level in bench["levels"]], float(bench["level"]), weights)
+    benchmark = Benchmark([float(level) for level in bench["levels"]], float(bench["level"]), weights, ordinal)
     state = FunnelState(features, benchmark, seats.empty(features.size))
     position = Position(state, found.input_digest, found.session)
     changed = store.changed_since(population=int(found.meta["population"]), session=found.session)
-    late = np.setdiff1d(ids, securities)
-    touched = np.union1d(changed, late).astype(np.uint32)
+    # A security that is new and has traded before the checkpoint has a past to fold.
+    seen = securities_now.filter(pl.col("first_bar") <= found.session)["id"].to_numpy().astype(np.uint32)
+    touched = np.union1d(changed, np.setdiff1d(seen, securities)).astype(np.uint32)
     if touched.size > REFOLD_SHARE * ids.size:
         return Position(fresh(ids))
     widened(position, ids)
     if touched.size:
         if progress is not None:
             progress(0, int(touched.size))
-        refold(walk, position, touched, until=until)
+        refold(walk, position, touched, until=found.session)
+        traded = position.state.features["bars_seen"][np.searchsorted(ids, touched)] > 0
+        if weights is not None and traded.any():
+            return Position(fresh(ids))
     return position
 
 

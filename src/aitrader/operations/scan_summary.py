@@ -71,7 +71,7 @@ def _strengths(detail: pl.DataFrame, layer: Mapping[str, Any], securities: list[
             unit, places = (factor.unit, factor.decimals) if factor else ("", 2)
             value = amount(row[name], unit=unit, decimals=min(places, 1))
             top = max(math.ceil((1 - share) * 100), 1)
-            found[row["security"]] = f"{factor_words(name)} {value}, top {top} % of Layer 1"
+            found[row["security"]] = f"{factor_words(name)} {value}, top {top} %"
     return found
 
 

@@ -12,6 +12,8 @@ from aitrader.settings.convert import to_model
 from aitrader.settings.layer_file import LayerFile, content_digest, layer_from_content
 from aitrader.settings.models import Funnel, Sentiment
 
+VERSION_LENGTH = 12
+
 
 class ScannerConfig(Struct, frozen=True, kw_only=True):
     """A config version: kept whole in the store, compared by digest."""
@@ -31,6 +33,11 @@ class ScannerConfig(Struct, frozen=True, kw_only=True):
     def digest(self) -> str:
         """SHA-256 of the content, hexadecimal: the same settings have the same digest wherever they come from."""
         return content_digest(self.content())
+
+    @property
+    def version(self) -> str:
+        """The name of this config version in every output: the head of its digest."""
+        return self.digest()[:VERSION_LENGTH]
 
     def with_layer(self, layer: LayerFile) -> ScannerConfig:
         """The same version with one layer replaced by another file of the same number."""

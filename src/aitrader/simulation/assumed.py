@@ -17,6 +17,14 @@ SHARES_PER_VOLUME: Final = (4.3, 1.1)  # log of fund shares outstanding over dai
 BLANK_CHECK_SHARES: Final = (16.8, 0.5)  # log of shares outstanding: mean, spread (about 20 million)
 FUND_LAUNCHES: Final = 0.18  # a year, per listed fund
 FUND_CLOSURES: Final = 0.05
+BLANK_CHECK_INTEREST: Final = 0.025  # a year, on the money in trust
+DEBT_OF_REST: Final = 0.75  # share of non-current liabilities that is debt
+CAPITAL_SHARE: Final = 0.45  # capital expenditure over operating cash flow
+KEPT: Final = 0.35  # share of income that stays in equity; the rest is paid out, or a loss is financed anew
+DILUTED: Final = 1.02  # diluted shares over shares outstanding
+SEASON: Final = 0.07  # spread of the seasonal swing of log revenue
+ACCEPTANCE: Final = ((6.0, 9.45, 0.38), (9.51, 15.99, 0.14), (16.01, 17.49, 0.42), (17.5, 21.0, 0.06))
+# of filings: from and to (New York hours), share
 RATES: Final = 0.0035  # daily spread of the factor that bond funds and preferreds share
 
 

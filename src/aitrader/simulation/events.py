@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import date
 
 import numpy as np
 
@@ -51,9 +52,10 @@ def split_ratios(eligible: Bools, price: Floats, uniform: Floats) -> tuple[Ints,
 class Payers:
     """Who pays what and when: ordinary dividends by calendar, special ones and spin-offs by chance."""
 
-    def __init__(self, seed: int, rows: Listings, months: Ints, days: Ints) -> None:
-        """``months`` counts calendar months and ``days`` is the day of the month of each session."""
-        self.seed, self.months, self.days = seed, months, days
+    def __init__(self, seed: int, rows: Listings, sessions: list[date]) -> None:
+        self.seed = seed
+        self.months = np.array([s.year * 12 + s.month - 1 for s in sessions])
+        self.days = np.array([s.day for s in sessions])
         plan = section("dividends")
         uniform = stream(seed, Purpose.DIVIDENDS).random((rows.count, 5))
         groups = rows.group

@@ -1,4 +1,4 @@
-"""The numbers that the market is made of, fitted to real sets by ``tools/fit_simulation.py`` (see docs/simulation.md)."""
+"""The numbers that the market is made of, fitted to real sets by ``tools/fit_simulation.py``."""
 
 from __future__ import annotations
 

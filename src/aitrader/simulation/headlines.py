@@ -1,7 +1,9 @@
-"""Headlines from a small grammar, good, bad or neither, in step with moves and filings, mostly about large companies."""
+"""Headlines from a small grammar: good, bad or neither, in step with moves and reports, mostly on large companies."""
 
 from __future__ import annotations
 
+import re
+from dataclasses import dataclass, fields
 from datetime import date
 from typing import Final
 
@@ -10,8 +12,9 @@ import numpy.typing as npt
 import polars as pl
 
 from aitrader.domain.frames import NEWS
+from aitrader.simulation.accounts import utc_micros
 from aitrader.simulation.events import Jumps
-from aitrader.simulation.filings import _utc_micros
+from aitrader.simulation.filings import Course
 from aitrader.simulation.fitted import section, table
 from aitrader.simulation.listings import Listings
 from aitrader.simulation.streams import Floats, Ints, Purpose, stream
@@ -101,9 +104,17 @@ TEMPLATES: Final[dict[tuple[str, int], tuple[str, ...]]] = {
         "{n} publishes annual sustainability report",
     ),
 }
-BROKERS: Final = ("Harrow & Pike", "Northfield Securities", "Delmar Capital", "Castle Street", "Orwell Research", "Lindqvist")
+BROKERS: Final = (
+    "Harrow & Pike",
+    "Northfield Securities",
+    "Delmar Capital",
+    "Castle Street",
+    "Orwell Research",
+    "Lindqvist",
+)
 KINDS: Final = ("general", "move", "report")
 STRIKING: Final = 4.0  # own move, in mean own moves, that is news by itself
+NOTICED, REPORTED = 0.35, 0.9  # share of such moves, and of reports, that are written about
 
 
 def short_names(names: npt.NDArray[np.object_]) -> pl.Series:
@@ -125,117 +136,95 @@ def rates(seed: int, listings: Listings) -> Floats:
     return np.where(written, rate, 0.0)
 
 
-def headlines(
-    seed: int,
-    listings: Listings,
-    sessions: list[date],
-    moves: list[npt.NDArray[np.float32]],
-    surprises: Jumps,
-    codes: list[Ints],
-) -> dict[str, npt.NDArray[np.generic]]:
-    """Columns (row, session, kind, polarity, instant, draws) of every headline."""
-    rate = rates(seed, listings)
-    found: dict[str, list[npt.NDArray[np.generic]]] = {k: [] for k in ("row", "session", "kind", "polarity", "draw", "code")}
-    base = section("news")
-    for t in range(len(sessions)):
-        move = np.nan_to_num(moves[t].astype(np.float64))
-        n = len(move)
+@dataclass(frozen=True, kw_only=True)
+class Written:
+    """Every headline before it is put into words."""
+
+    row: Ints
+    session: Ints
+    kind: Ints  # place in KINDS
+    polarity: Ints
+    draw: Floats  # (rows, 3): hour, within the hour, whether scored
+
+
+def written(seed: int, listings: Listings, moves: list[npt.NDArray[np.float32]], reports: Jumps) -> Written:
+    """Who is written about in each session, and how: reports and striking moves first, the rest by habit."""
+    rate, base = rates(seed, listings), section("news")
+    parts: list[Written] = []
+    for t, moved in enumerate(moves):
+        n = len(moved)
         uniform = stream(seed, Purpose.HEADLINES, t + 1).random((n, 5))
-        reported, size = surprises.at(t)
-        inside = reported < n
-        report = np.zeros(n)
-        report[reported[inside]] = size[inside]
-        has_report = np.zeros(n, dtype=np.bool_)
-        has_report[reported[inside]] = True
-        shown = np.isfinite(moves[t]) & (rate[:n] > 0)
-        striking = (np.abs(move) > STRIKING) & ~has_report
-        chance = np.where(has_report, 0.9, np.where(striking, 0.35, 1 - np.exp(-rate[:n])))
-        row = np.flatnonzero(shown & (uniform[:, 0] < chance))
-        kind = np.where(has_report[row], 2, np.where(striking[row], 1, 0))
-        lean = np.where(kind == 2, 0.35 * report[row] + 0.15 * move[row], 0.22 * move[row])
-        good = base["positive"] * np.exp(np.clip(lean, -2.5, 2.5))
-        bad = base["negative"] * np.exp(-np.clip(lean, -2.5, 2.5))
-        neither = 1 - base["positive"] - base["negative"]
-        neither = np.where(kind == 1, 0.0, neither)
-        total = good + bad + neither
-        spot = uniform[row, 1] * total
+        move, report = np.nan_to_num(moved.astype(np.float64)), np.zeros(n)
+        reported, size = reports.at(t)
+        report[reported[reported < n]] = size[reported < n]
+        striking = (np.abs(move) > STRIKING) & (report == 0)
+        chance = np.where(report != 0, REPORTED, np.where(striking, NOTICED, 1 - np.exp(-rate[:n])))
+        row = np.flatnonzero(np.isfinite(moved) & (rate[:n] > 0) & (uniform[:, 0] < chance))
+        kind = np.where(report[row] != 0, 2, np.where(striking[row], 1, 0))
+        lean = np.clip(np.where(kind == 2, 0.35 * report[row] + 0.15 * move[row], 0.22 * move[row]), -2.5, 2.5)
+        good, bad = base["positive"] * np.exp(lean), base["negative"] * np.exp(-lean)
+        spot = uniform[row, 1] * (good + bad + 1 - base["positive"] - base["negative"])
         polarity = np.where(spot < good, GOOD, np.where(spot < good + bad, BAD, NEUTRAL))
         polarity = np.where(kind == 1, np.where(move[row] > 0, GOOD, BAD), polarity)
-        found["row"].append(row)
-        found["session"].append(np.full(len(row), t))
-        found["kind"].append(kind)
-        found["polarity"].append(polarity)
-        found["draw"].append(uniform[row, 2:5])
-        found["code"].append(codes[t][row])
-    return {k: np.concatenate(v) for k, v in found.items()}
+        session = np.full(len(row), t, dtype=np.int64)
+        parts.append(Written(row=row, session=session, kind=kind, polarity=polarity, draw=uniform[row, 2:5]))
+    return Written(**{f.name: np.concatenate([getattr(p, f.name) for p in parts]) for f in fields(Written)})
 
 
-def frame(seed: int, listings: Listings, sessions: list[date], symbols: list[str], raw: dict[str, npt.NDArray[np.generic]]) -> pl.DataFrame:
+def frame(written: Written, listings: Listings, sessions: list[date], course: Course) -> pl.DataFrame:
     """The headlines as delivered, ordered by instant and symbol."""
-    news = section("news")
-    row, session, kind, polarity = (raw[k].astype(np.int64) for k in ("row", "session", "kind", "polarity"))
-    draw = raw["draw"].astype(np.float64)
-    n = len(row)
-    name = short_names(listings.name).gather(row)
-    day = np.array([(s - date(1970, 1, 1)).days for s in sessions], dtype=np.int64)[session]
-    hours = np.array([int(h) for h in news["hours"]])
-    edges = np.cumsum(list(news["hours"].values()))
+    news, levels = section("news"), section("marginals")["levels"]
+    session, polarity, draw = written.session, written.polarity, written.draw
+    hours, edges = np.array([int(h) for h in news["hours"]]), np.cumsum(list(news["hours"].values()))
     hour = hours[np.minimum(np.searchsorted(edges / edges[-1], draw[:, 0], side="right"), len(hours) - 1)]
-    seconds = hour * 3600 + (draw[:, 1] * 3600).astype(np.int64)
-    published = _utc_micros(day, seconds)
-    first = (draw[:, 1] * 7919) % 1  # further digits of the same draws
-    second, third = (draw[:, 0] * 6151) % 1, (draw[:, 2] * 4421) % 1
-    variant = np.zeros(n, dtype=np.int64)
-    offset, texts = {}, []
-    for key, options in TEMPLATES.items():
-        offset[key] = len(texts)
-        texts += list(options)
-        mine = (kind == KINDS.index(key[0])) & (polarity == key[1])
-        variant[mine] = offset[key] + (first[mine] * len(options)).astype(np.int64)
-    month = np.array([s.month for s in sessions])[session]
-    quarter = pl.Series(["Q4", "Q1", "Q2", "Q3"]).gather((month - 1) // 3)
-    size = np.exp(3 + 4 * second)
-    parts = pl.DataFrame(
-        {
-            "index": np.arange(n),
-            "variant": variant,
-            "n": name,
-            "q": quarter,
-            "p": pl.Series(np.round(2 + 18 * second**2, 1)).cast(pl.String),
-            "m": pl.Series(np.round(size).astype(np.int64)).cast(pl.String),
-            "t": pl.Series(np.round(5 + 200 * third**2).astype(np.int64)).cast(pl.String),
-            "b": pl.Series(list(BROKERS)).gather((third * len(BROKERS)).astype(np.int64)),
-        }
-    )
-    written = [_written(part, texts[int(part["variant"][0])]) for part in parts.partition_by("variant")]
-    text = pl.concat(written).sort("index")["headline"] if written else pl.Series("headline", [], dtype=pl.String)
-    levels = section("marginals")["levels"]
-    good = np.interp(third, levels, news["score_positive"])
-    bad = np.interp(third, levels, news["score_negative"])
+    days = np.array([(s - date(1970, 1, 1)).days for s in sessions], dtype=np.int64)
+    published = utc_micros(days[session], hour * 3_600 + (draw[:, 1] * 3_600).astype(np.int64))
+    digits = np.stack([draw[:, 1] * 7_919, draw[:, 0] * 6_151, draw[:, 2] * 4_421]) % 1  # further digits of the draws
+    quarter = np.array([(s.month - 1) // 3 for s in sessions])[session]
+    third = digits[2]
+    good, bad = np.interp(third, levels, news["score_positive"]), np.interp(third, levels, news["score_negative"])
     score = np.where(polarity == GOOD, good, np.where(polarity == BAD, bad, 0.1 * (third - 0.5)))
-    scored = draw[:, 2] < SCORED
     out = pl.DataFrame(
         {
-            "symbol": pl.Series(symbols, dtype=pl.String).gather(raw["code"].astype(np.int64)),
+            "symbol": course.text(written.row, session),
             "published_at": pl.Series(published).cast(pl.Datetime("us", "UTC")),
-            "headline": text,
-            "summary": pl.repeat(None, n, dtype=pl.String, eager=True),
-            "sentiment": pl.Series(np.round(score, 3)).to_frame("s").select(pl.when(pl.Series(scored)).then(pl.col("s")))["s"],
-            "source": pl.repeat(SOURCE, n, dtype=pl.String, eager=True),
+            "headline": _worded(written, short_names(listings.name).gather(written.row), quarter, digits),
+            "summary": pl.repeat(None, len(session), dtype=pl.String, eager=True),
+            "sentiment": pl.Series(np.round(score, 3)).set(pl.Series(draw[:, 2] >= SCORED), None),
+            "source": pl.repeat(SOURCE, len(session), dtype=pl.String, eager=True),
         },
         schema=NEWS,
     )
-    return out.sort("published_at", "symbol", "headline")
+    return out.filter(pl.col("published_at").cast(pl.Int64) <= course.last_known).sort(
+        "published_at", "symbol", "headline"
+    )
 
 
-def _written(part: pl.DataFrame, template: str) -> pl.DataFrame:
+def _worded(written: Written, name: pl.Series, quarter: Ints, digits: Floats) -> pl.Series:
+    """The text of each headline: one template filled in at a time, for all its rows."""
+    variant = np.zeros(len(name), dtype=np.int64)
+    texts: list[str] = []
+    for (kind, polarity), options in TEMPLATES.items():
+        mine = (written.kind == KINDS.index(kind)) & (written.polarity == polarity)
+        variant[mine] = len(texts) + (digits[0, mine] * len(options)).astype(np.int64)
+        texts += list(options)
+    words = pl.DataFrame(
+        {
+            "index": np.arange(len(name)),
+            "variant": variant,
+            "n": name,
+            "q": pl.Series(["Q4", "Q1", "Q2", "Q3"]).gather(quarter),
+            "p": pl.Series(np.round(2 + 18 * digits[1] ** 2, 1)).cast(pl.String),
+            "m": pl.Series(np.round(np.exp(3 + 4 * digits[1])).astype(np.int64)).cast(pl.String),
+            "t": pl.Series(np.round(5 + 200 * digits[2] ** 2).astype(np.int64)).cast(pl.String),
+            "b": pl.Series(list(BROKERS)).gather((digits[2] * len(BROKERS)).astype(np.int64)),
+        }
+    )
+    parts = [_filled(part, texts[part["variant"][0]]) for part in words.partition_by("variant")]
+    return pl.concat(parts).sort("index")["headline"] if parts else pl.Series("headline", [], dtype=pl.String)
+
+
+def _filled(part: pl.DataFrame, template: str) -> pl.DataFrame:
     """The template filled in for all rows of one variant."""
-    names, shape = [], ""
-    rest = template
-    while "{" in rest:
-        before, _, rest = rest.partition("{")
-        word, _, rest = rest.partition("}")
-        names.append(word)
-        shape += before + "{}"
-    shape += rest
-    return part.select("index", headline=pl.format(shape, *names))
+    names = re.findall(r"\{(\w)\}", template)
+    return part.select("index", headline=pl.format(re.sub(r"\{\w\}", "{}", template), *names))

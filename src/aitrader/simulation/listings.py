@@ -67,7 +67,9 @@ class Listings:
 
     def joined(self, other: Listings) -> Listings:
         """These rows and then the other's."""
-        return Listings(**{f.name: np.concatenate([getattr(self, f.name), getattr(other, f.name)]) for f in fields(self)})
+        return Listings(
+            **{f.name: np.concatenate([getattr(self, f.name), getattr(other, f.name)]) for f in fields(self)}
+        )
 
     @property
     def security_type(self) -> Texts:
@@ -143,8 +145,8 @@ def _build(seed: int, group: Texts, arrival: Ints, purpose: Purpose, proper_offs
     result = Listings(
         symbol=np.array(codes, dtype=object), name=np.full(n, "", dtype=object), exchange=exchange, group=group,
         sector=sector, industry=industry, arrival=arrival, issuer=np.arange(n), price=values["price"],
-        volume=values["dollars"] / values["price"], shares=shares, noise=values["noise"], beta=values["beta"], tilt=tilt,
-        sector_load=sector_load, rates_load=rates, follow=np.zeros(n), multiple=np.ones(n), score=score,
+        volume=values["dollars"] / values["price"], shares=shares, noise=values["noise"], beta=values["beta"],
+        tilt=tilt, sector_load=sector_load, rates_load=rates, follow=np.zeros(n), multiple=np.ones(n), score=score,
     )  # fmt: skip
     _funds(result, uniform, normal)
     proper = invented(seed, proper_offset, n)
@@ -208,7 +210,7 @@ def _place_named(rows: Listings) -> None:
 def _second_classes(seed: int, rows: Listings) -> None:
     """Makes a share of the common listings a second class of another common issuer."""
     common = np.flatnonzero(rows.group == "common")[len(assumed.NAMED) :]
-    count = int(round(len(common) * section("lines")["second_class"]))
+    count = round(len(common) * section("lines")["second_class"])
     chosen = stream(seed, Purpose.LINES, 9).permutation(common)[: 2 * count]
     second, first = chosen[:count], chosen[count:]
     gap = stream(seed, Purpose.LINES, 10).standard_normal((count, 2))
@@ -219,7 +221,9 @@ def _second_classes(seed: int, rows: Listings) -> None:
     rows.volume[second] = rows.volume[first] * np.exp(-2.0 + gap[:, 1])
     rows.shares[second] = rows.shares[first] * 0.3
     for one, other in zip(second, first, strict=True):
-        rows.symbol[one] = rows.symbol[other] + ("B" if rows.exchange[one] == "NASDAQ" and len(rows.symbol[other]) == 4 else ".B")
+        rows.symbol[one] = rows.symbol[other] + (
+            "B" if rows.exchange[one] == "NASDAQ" and len(rows.symbol[other]) == 4 else ".B"
+        )
         rows.name[one] = rows.name[other]
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Final
+
 import numpy as np
 import numpy.typing as npt
 import polars as pl
@@ -13,20 +15,20 @@ Texts = npt.NDArray[np.object_]
 LETTERS = 26
 BASE_CODES, ARRIVAL_CODES, RENAME_CODES = 0, 200_000, 330_000  # ranges of the shuffled four-letter codes
 
-_HEADS = (
-    "Al Am An Ar As Bal Bar Bel Ber Bran Bren Bri Cal Cam Car Cas Ced Cor Cres Dal Dar Del Der Dun Ed El Em Fal Fen "
-    "Fer Gal Gar Gil Glen Gran Hal Har Hart Hav Hol Jas Kal Kel Ken Kin Lan Lar Lin Lor Mal Mar Mel Mer Mid Mon Nel "
-    "Nor Oak Ol Or Os Pel Per Pol Quin Ral Ran Red Rok Ros Sal Sel Ser Sol Stan Star Ster Tal Tam Tar Tor Tri Val Van "
-    "Ver Vin Vol Wal War Wes Whit Win Wyn Yar Zan Zel"
-).split()
-_TAILS = (
-    "ado aire ana anta ara aris aton aven bec beck bourne bridge brook bury by cairn combe cor crest cross dale "
-    "dane den der dine don dor dova dwell eon era ett eva ex field fin ford gate glen gold grove hall ham haven hill "
-    "hurst ian ida igen ilon ine ion ira is ista ix kirk lake land ler ley lin lock lume lyn mark mere mill mont more "
-    "mund nar nell ness nex nor nova ola on ora oria os pine point port quest ridge rin ron sco sen shore side son "
-    "stead stone tara ten thor ton tor tova tron tus una vale vance vane ven vera via vick vin vista well wick win "
-    "wood worth yard yne"
-).split()
+_HEADS: Final = (
+    "Al Am An Ar As Bal Bar Bel Ber Bran Bren Bri Cal Cam Car Cas Ced Cor Cres Dal Dar Del Der Dun Ed El Em "
+    "Fal Fen Fer Gal Gar Gil Glen Gran Hal Har Hart Hav Hol Jas Kal Kel Ken Kin Lan Lar Lin Lor Mal Mar Mel "
+    "Mer Mid Mon Nel Nor Oak Ol Or Os Pel Per Pol Quin Ral Ran Red Rok Ros Sal Sel Ser Sol Stan Star Ster Tal "
+    "Tam Tar Tor Tri Val Van Ver Vin Vol Wal War Wes Whit Win Wyn Yar Zan Zel"
+)
+_TAILS: Final = (
+    "ado aire ana anta ara aris aton aven bec beck bourne bridge brook bury by cairn combe cor crest cross "
+    "dale dane den der dine don dor dova dwell eon era ett eva ex field fin ford gate glen gold grove hall "
+    "ham haven hill hurst ian ida igen ilon ine ion ira is ista ix kirk lake land ler ley lin lock lume lyn "
+    "mark mere mill mont more mund nar nell ness nex nor nova ola on ora oria os pine point port quest ridge "
+    "rin ron sco sen shore side son stead stone tara ten thor ton tor tova tron tus una vale vance vane ven "
+    "vera via vick vin vista well wick win wood worth yard yne"
+)
 _NOUNS = {
     "Basic Materials": "Resources,Minerals,Gold,Metals,Chemicals,Paper,Lithium,Silver",
     "Consumer Discretionary": "Brands,Retail,Motors,Hospitality,Apparel,Homes,Entertainment,Restaurants,Leisure",
@@ -51,7 +53,7 @@ _FUND_STYLES = {
     "Global ex-U.S. Small Cap,Latin America,China Internet",
     "bond": "Core Aggregate Bond,Short Treasury,20+ Year Treasury,High Yield Corporate Bond,Municipal Bond,"
     "Floating Rate,Ultra-Short Income,Investment Grade Credit,AAA CLO",
-    "buffer": "Equity Buffer June,Equity Buffer December,Covered Call Income,Defined Outcome March,Option Premium Income",
+    "buffer": "Equity Buffer June,Equity Buffer December,Covered Call Income,Defined Outcome March,Premium Income",
     "leveraged": "Daily 2X Long Technology,Daily 3X Bull Semiconductor,Daily 2X Bear Energy,Daily Inverse Index,"
     "Daily 3X Bear Small Cap,Daily 2X Long Single Stock",
     "sector": "Technology,Health Care,Financials,Energy,Clean Power,Biotechnology,Semiconductor,Real Estate,Utilities",
@@ -94,6 +96,15 @@ def codes(positions: Ints, length: int) -> list[str]:
     return [text[i : i + length] for i in range(0, len(text), length)]
 
 
+def identifiers(count: int) -> list[str]:
+    """``count`` different made-up identifiers of the form of a FIGI: BBG00 and seven digits or consonants."""
+    marks = np.frombuffer(b"0123456789BCDFGHJKLMNPQRSTVWXYZ", dtype=np.uint8)
+    number = 36**4 + 11 * np.arange(count, dtype=np.int64)
+    text = np.stack([marks[number // len(marks) ** place % len(marks)] for place in range(6, -1, -1)], axis=1)
+    joined = text.tobytes().decode("ascii")
+    return [f"BBG00{joined[i : i + 7]}" for i in range(0, len(joined), 7)]
+
+
 def _chosen(words: str | tuple[str, ...] | list[str], uniform: npt.NDArray[np.float64]) -> Texts:
     options = np.array(words.split(",") if isinstance(words, str) else list(words), dtype=object)
     return np.asarray(options[np.minimum((uniform * len(options)).astype(np.int64), len(options) - 1)])
@@ -101,7 +112,7 @@ def _chosen(words: str | tuple[str, ...] | list[str], uniform: npt.NDArray[np.fl
 
 def invented(seed: int, offset: int, count: int) -> Texts:
     """``count`` different invented proper names such as Halford; ranges by ``offset`` never overlap below 10,000."""
-    heads, tails = np.array(_HEADS, dtype=object), np.array(_TAILS, dtype=object)
+    heads, tails = np.array(_HEADS.split(), dtype=object), np.array(_TAILS.split(), dtype=object)
     space = len(heads) * len(tails)
     order = stream(seed, Purpose.NAMES).permutation(space)
     spot = order[np.arange(offset, offset + count) % space]
@@ -123,9 +134,13 @@ def issuer_names(proper: Texts, sector: Texts, group: Texts, uniform: npt.NDArra
     blank = group == "spac"
     full[blank] = proper[blank] + " " + _chosen(_SPAC_NOUNS, uniform[blank, 0])
     closed = group == "fund"
-    full[closed] = proper[closed] + " " + _chosen(
-        "Municipal Income Fund,High Income Fund,Dividend Trust,Credit Strategies Fund,Equity Premium Fund",
-        uniform[closed, 0],
+    full[closed] = (
+        proper[closed]
+        + " "
+        + _chosen(
+            "Municipal Income Fund,High Income Fund,Dividend Trust,Credit Strategies Fund,Equity Premium Fund",
+            uniform[closed, 0],
+        )
     )
     return np.asarray(full, dtype=object)
 

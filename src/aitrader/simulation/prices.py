@@ -24,6 +24,8 @@ DEAL_SESSIONS: Final = (40, 150)
 DEAL_CALM: Final = 0.08  # what is left of a target's own moves and of its beta
 SHEER_FREEDOM: Final = 3.0  # of Student's t in log volume; its spread is the square root of 3
 PROMINENT: Final = 2e7  # shares a session: such a listing is neither halted for days nor ended
+REUSED: Final = 0.02  # share of new companies that take a symbol of one gone for REST sessions
+REST: Final = 90
 GREATEST: Final = 1.6  # a session's log return beyond this is cut
 
 
@@ -43,6 +45,7 @@ class Tape:
     # (session, code, kind, ratio, cash, new symbol)
     splits: list[tuple[int, int, float]] = field(default_factory=list)  # (session, row, ratio)
     renames: list[tuple[int, int, int]] = field(default_factory=list)  # (session, row, new code)
+    first_code: Ints = field(default_factory=lambda: np.empty(0, dtype=np.int64))  # of each row
     ended: Ints = field(default_factory=lambda: np.empty(0, dtype=np.int64))  # first session without the listing
     moves: list[npt.NDArray[np.float32]] = field(default_factory=list)  # own moves in mean own moves, NaN without a bar
 
@@ -65,7 +68,7 @@ def own_scale(rows: Listings) -> Floats:
     sector = np.array([spread.get(s, 0.0) for s in rows.sector]) * rows.sector_load
     listed = np.where(rows.group == "etf", 0.0, 1.0)  # a fund's noise is its own already
     shared = ((rows.tilt * overall) ** 2 + sector**2) * listed
-    return np.sqrt(np.maximum(rows.noise**2 - shared, (0.5 * rows.noise) ** 2))
+    return np.asarray(np.sqrt(np.maximum(rows.noise**2 - shared, (0.5 * rows.noise) ** 2)))
 
 
 class Session:
@@ -75,6 +78,7 @@ class Session:
         self.seed, self.rows, self.shared, self.payers, self.jumps = seed, rows, shared, payers, jumps
         size = rows.count
         self.latent = np.log(rows.price)  # what a listing is worth, traded or not
+        self.anchor = np.log(rows.price)  # the same on today's share basis
         self.last = rounded(rows.price)
         self.scale = own_scale(rows) / section("noise")["level"]  # reports and echoes bring the mean back up
         self.base = np.log(rows.volume)
@@ -87,6 +91,7 @@ class Session:
         self.halted = np.zeros(size, dtype=np.int64)  # sessions left
         self.deal_end = np.full(size, NEVER, dtype=np.int64)
         self.ended = np.full(size, NEVER, dtype=np.int64)
+        self.reused = np.zeros(size, dtype=np.bool_)  # symbols that another listing has now
         self.tape = Tape()
         self._name_codes()
         self._warm_up()
@@ -99,6 +104,7 @@ class Session:
         self.rank = np.empty(len(self.tape.symbols), dtype=np.int64)
         self.rank[np.argsort(np.array(self.tape.symbols), kind="stable")] = np.arange(len(self.tape.symbols))
         self.code = np.arange(self.rows.count)
+        self.tape.first_code = self.code.copy()
         self.next_code = self.rows.count
         self.order = np.argsort(self.rank[self.code])
 
@@ -122,7 +128,8 @@ class Session:
             self.clusters[part, :n] = hold * self.clusters[part, :n] + fresh * normal[:, part]
         mean_log = (noise["fast_variance"] + noise["slow_variance"]) / 2
         spread = self.scale[:n] * np.exp(self.clusters[0, :n] + self.clusters[1, :n] - mean_log)
-        spread *= self.shared.noise_level[t]
+        gain = np.clip(self.latent[:n] - self.anchor[:n], -3.0, 3.0)
+        spread *= self.shared.noise_level[t] * np.exp(section("size")["noise"] * gain)  # the larger, the quieter
         spread = np.where(self.deal_end[:n] < NEVER, spread * DEAL_CALM, spread)
         own = spread * student / self.nature.student_size
         own -= 0.5 * self.nature.student_square * spread**2  # an own move changes the price by nothing on average
@@ -140,7 +147,7 @@ class Session:
         calm = np.where(self.deal_end[:n] < NEVER, DEAL_CALM, 1.0)
         common = rows.beta[:n] * shared.market[t] + rows.tilt[:n] * shared.style[t]
         common += self.sector_load[:n] * shared.sector[t][self.sector[:n]] + rows.rates_load[:n] * shared.rates[t]
-        return np.clip(rows.multiple[:n] * (common * calm + own), -GREATEST, GREATEST)
+        return np.asarray(np.clip(rows.multiple[:n] * (common * calm + own), -GREATEST, GREATEST))
 
     def volumes(self, t: int, own: Floats, stirred: Floats, traded: Bools, untraded_share: Floats) -> Floats:
         """Shares traded: a base, the market's volume, two speeds of the listing's own, bursts with its own moves."""
@@ -181,6 +188,7 @@ class Session:
         """One session: corporate actions before the open, then trading, then what is renamed."""
         n = int(np.searchsorted(self.rows.arrival, t, side="right"))
         uniform = stream(self.seed, Purpose.EVENTS, t + 1).random((n, 5))
+        self._arrive(t, n)
         self._end(t, n, self.ended[:n] > t, uniform[:, 0])
         alive = self.ended[:n] > t
         self._split(t, n, alive, uniform[:, 1:3])
@@ -214,6 +222,19 @@ class Session:
         for name, column in zip(("open", "high", "low", "close", "volume"), columns, strict=True):
             getattr(self.tape, name).append(column[picked])
 
+    def _arrive(self, t: int, n: int) -> None:
+        """Gives a newcomer now and then the symbol of a company that has long gone."""
+        first = int(np.searchsorted(self.rows.arrival, t))
+        if first == n:
+            return
+        taken = stream(self.seed, Purpose.EVENTS, (t + 1) | 2 << 32).random(n - first) < REUSED
+        taken &= self.nature.renames[first:n]
+        gone = np.flatnonzero((self.ended[:first] <= t - REST) & self.nature.renames[:first] & ~self.reused[:first])
+        for row, old in zip(first + np.flatnonzero(taken), gone, strict=False):
+            self.reused[old] = True
+            self.code[row] = self.tape.first_code[row] = self.code[old]
+            self.order = np.argsort(self.rank[self.code], kind="stable")
+
     def _end(self, t: int, n: int, alive: Bools, uniform: Floats) -> None:
         """Announces take-overs, closes those that are due and ends listings, with their lines."""
         nature = self.nature
@@ -240,6 +261,7 @@ class Session:
         chosen, ratio = split_ratios(eligible, self.last[:n], uniform)
         for row, r in zip(chosen, ratio, strict=True):
             self.latent[row] -= math.log(r)
+            self.anchor[row] -= math.log(r)
             self.last[row] /= r
             self.base[row] += math.log(r)
             self.payers.scale(int(row), float(r))
@@ -266,7 +288,7 @@ class Session:
         depth = uniform[begins] / silence["halts"]  # uniform again, given that it begins
         length = 1 + np.floor(-np.log(np.maximum(depth, 1e-9)) * (silence["length"] - 1)).astype(np.int64)
         self.halted[:n][begins] = length
-        return self.halted[:n] > 0
+        return np.asarray(self.halted[:n] > 0)
 
     def _rename(self, t: int, n: int, alive: Bools, uniform: Floats) -> None:
         """Changes symbols from the next session on."""
@@ -291,7 +313,7 @@ class Nature:
         dollars = (log_volume + log_price) / math.log(10)
 
         def sized(name: str) -> Floats:
-            return np.interp(dollars, volume["dollars"], volume[name])
+            return np.asarray(np.interp(dollars, volume["dollars"], volume[name]))
 
         self.flow = np.sqrt(np.stack([sized("fast_variance"), sized("slow_variance")]))
         self.sheer, self.burst, self.bias = np.sqrt(sized("sheer_variance")), sized("burst"), sized("bias")

@@ -9,7 +9,7 @@ import numpy as np
 from aitrader.simulation import assumed
 from aitrader.simulation.fitted import section
 from aitrader.simulation.listings import SECTORS
-from aitrader.simulation.streams import Floats, Ints, Purpose, stream
+from aitrader.simulation.streams import Bools, Floats, Ints, Purpose, stream
 
 CALM, NORMAL, STRESSED = 0, 1, 2
 STRESS_SESSIONS = 40  # how long a forced stress lasts, ending with the last session
@@ -42,21 +42,19 @@ def regimes(seed: int, sessions: int) -> Ints:
     return state
 
 
-def factors(seed: int, sessions: int, *, stressed: bool, trend_start: float) -> Factors:
-    """All shared returns; ``stressed`` forces a crash over the last sessions.
+def factors(seed: int, stressed: Bools, *, trend_start: float) -> Factors:
+    """All shared returns; a crash is forced upon the sessions that ``stressed`` marks.
 
     ``trend_start`` is the first session's distance in years from the date that volumes were fitted at.
     """
+    sessions = len(stressed)
     state = regimes(seed, sessions)
     chain, stress, volume = section("market"), section("stress"), section("volume")
     width = len(SECTORS) + 4
     normal = np.stack([stream(seed, Purpose.FACTORS, t).standard_normal(width) for t in range(sessions)])
     mean, spread = np.array(chain["mean"])[state], np.array(chain["spread"])[state]
-    forced = np.zeros(sessions, dtype=np.bool_)
-    if stressed:
-        forced[-STRESS_SESSIONS:] = True
-        state = np.where(forced, STRESSED, state)
-        mean, spread = np.where(forced, CRASH_DRIFT, mean), np.where(forced, CRASH_SPREAD, spread)
+    state = np.where(stressed, STRESSED, state)
+    mean, spread = np.where(stressed, CRASH_DRIFT, mean), np.where(stressed, CRASH_SPREAD, spread)
     market = mean + spread * normal[:, 0]
     overall = chain["overall"]
     ratio = spread / overall

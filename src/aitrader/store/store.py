@@ -183,9 +183,12 @@ class Store:
         """Attributes by security with the date from which each row counts (0001-01-01: always)."""
         return reference.attributes(self._connection)
 
-    def actions(self) -> pl.DataFrame:
-        """Corporate actions as now known, sorted by ex-date and security; cash in dollars a share."""
-        return reference.actions(self._connection)
+    def actions(self, *, after: date | None = None, always: tuple[str, ...] = ()) -> pl.DataFrame:
+        """Corporate actions as now known, sorted by ex-date and security; cash in dollars a share.
+
+        With ``after`` those whose ex-date or day of being known is later, and those of the kinds ``always`` whenever.
+        """
+        return reference.actions(self._connection, after=after, always=always)
 
     def fundamentals(
         self,
