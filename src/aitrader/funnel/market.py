@@ -56,7 +56,13 @@ class Reads(Protocol):
     ) -> pl.DataFrame:
         """Filings known in the window (after, until]."""
 
-    def news(self, *, after: datetime | None = None, until: datetime | None = None) -> pl.DataFrame:
+    def news(
+        self,
+        *,
+        after: datetime | None = None,
+        until: datetime | None = None,
+        securities: Sequence[int] | None = None,
+    ) -> pl.DataFrame:
         """Headlines published in the window (after, until]."""
 
 
@@ -257,9 +263,8 @@ class Market:
     def _load_news(self) -> None:
         until = self._calendar.scheduled_as_of(self.until)
         after = self._calendar.scheduled_as_of(self.after) if self.after else None
-        heard = self._store.news(after=after, until=until)
-        if self._only is not None:
-            heard = heard.filter(pl.col("security").is_in(pl.Series(self._only).implode()))
+        only = None if self._only is None else self._only.tolist()
+        heard = self._store.news(after=after, until=until, securities=only)
         heard = scored(heard).drop_nulls("score")
         if heard.is_empty():
             return

@@ -331,7 +331,7 @@ class Nature:
         self.by_price &= ~self.prominent
         self.splits = np.isin(group, ("common", "adr", "reit", "etf")) & (rows.follow == 0)
         has_lines = np.zeros(rows.count, dtype=np.bool_)
-        has_lines[rows.issuer[~own]] = True
+        has_lines[rows.issuer[~own & (rows.arrival == BEFORE)]] = True  # those to come are not known yet
         named = np.isin(rows.symbol, [n.symbol for n in assumed.NAMED])
         self.by_price &= ~named
         self.exit *= ~named

@@ -158,15 +158,15 @@ def fundamentals(
     securities: list[int] | None = None,
 ) -> pl.DataFrame:
     """Filings with ``known_after`` < known_at <= ``known_until``, sorted by (known_at, security, period_end)."""
-    where, parameters = _window("known_at", known_after, known_until)
+    where, parameters = _window("known_at", known_after, known_until, securities)
     columns = ", ".join(_FUNDAMENTAL_TYPES)
     order = "known_at, security, period_end, fiscal_period, form"
     frame = read_frame(
         connection, f"SELECT {columns} FROM fundamentals {where} ORDER BY {order}", _FUNDAMENTAL_TYPES, parameters
     )
-    if securities is not None:
-        frame = frame.filter(pl.col("security").is_in(securities))
-    return frame.with_columns(pl.when(pl.col(n) != "").then(pl.col(n)).alias(n) for n in ("fiscal_period", "form"))
+    return _only(frame, securities).with_columns(
+        pl.when(pl.col(n) != "").then(pl.col(n)).alias(n) for n in ("fiscal_period", "form")
+    )
 
 
 def new_fundamentals(connection: sqlite3.Connection, delivered: pl.DataFrame, at: datetime) -> pl.DataFrame:
@@ -203,12 +203,16 @@ def new_fundamentals(connection: sqlite3.Connection, delivered: pl.DataFrame, at
 
 
 def news(
-    connection: sqlite3.Connection, *, after: datetime | None = None, until: datetime | None = None
+    connection: sqlite3.Connection,
+    *,
+    after: datetime | None = None,
+    until: datetime | None = None,
+    securities: list[int] | None = None,
 ) -> pl.DataFrame:
     """Headlines with ``after`` < published_at <= ``until``, sorted by (published_at, security, headline)."""
-    where, parameters = _window("published_at", after, until)
+    where, parameters = _window("published_at", after, until, securities)
     sql = f"SELECT {', '.join(_NEWS_TYPES)} FROM news {where} ORDER BY published_at, security, headline"
-    return read_frame(connection, sql, _NEWS_TYPES, parameters)
+    return _only(read_frame(connection, sql, _NEWS_TYPES, parameters), securities)
 
 
 def insert_news(connection: sqlite3.Connection, delivered: pl.DataFrame, population: int) -> int:
@@ -221,8 +225,21 @@ def insert_news(connection: sqlite3.Connection, delivered: pl.DataFrame, populat
     return insert(connection, "news", frame.with_columns(population=pl.lit(population)), conflict=clause)
 
 
-def _window(column: str, after: datetime | None, until: datetime | None) -> tuple[str, list[str]]:
-    parts, parameters = [], []
+FEW = 500  # securities that a statement may name; of more, everything is read and they are picked from it
+
+
+def _only(frame: pl.DataFrame, securities: list[int] | None) -> pl.DataFrame:
+    return frame if securities is None else frame.filter(pl.col("security").is_in(securities))
+
+
+def _window(
+    column: str, after: datetime | None, until: datetime | None, securities: list[int] | None
+) -> tuple[str, list[str | int]]:
+    parts: list[str] = []
+    parameters: list[str | int] = []
+    if securities is not None and len(securities) <= FEW:
+        parts.append(f"security IN ({', '.join('?' * len(securities))})")
+        parameters.extend(securities)
     for sign, bound in ((">", after), ("<=", until)):
         if bound is not None:
             parts.append(f"{column} {sign} ?")

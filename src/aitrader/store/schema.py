@@ -59,6 +59,8 @@ MIGRATIONS = (
                 security INTEGER NOT NULL, symbol TEXT NOT NULL, published_at TEXT NOT NULL, headline TEXT NOT NULL,
                 summary TEXT, sentiment REAL, source TEXT, population INTEGER NOT NULL,
                 PRIMARY KEY (published_at, security, headline)) WITHOUT ROWID""",
+            "CREATE INDEX idx_fundamentals_security ON fundamentals (security)",
+            "CREATE INDEX idx_news_security ON news (security)",
             """CREATE TABLE quarantine (
                 population INTEGER NOT NULL, file TEXT, "row" INTEGER, symbol TEXT, date TEXT, reason TEXT NOT NULL,
                 detail TEXT)""",

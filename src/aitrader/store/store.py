@@ -203,9 +203,16 @@ class Store:
             self._connection, known_after=known_after, known_until=known_until, securities=chosen
         )
 
-    def news(self, *, after: datetime | None = None, until: datetime | None = None) -> pl.DataFrame:
+    def news(
+        self,
+        *,
+        after: datetime | None = None,
+        until: datetime | None = None,
+        securities: Sequence[int] | None = None,
+    ) -> pl.DataFrame:
         """Headlines with ``after`` < published_at <= ``until``, in order of published_at."""
-        return reference.news(self._connection, after=after, until=until)
+        chosen = None if securities is None else list(securities)
+        return reference.news(self._connection, after=after, until=until, securities=chosen)
 
     def population(self) -> Population | None:
         """What was last populated, None before the first."""
