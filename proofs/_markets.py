@@ -39,9 +39,7 @@ class Populated:
     def rules(self, config: ScannerConfig | None = None) -> Rules:
         """The config (the default files unless given) bound to what the source offers."""
         population = self.population
-        return rules_for(
-            config or self.config, offers=frozenset(population.offers), missing=dict(population.missing)
-        )
+        return rules_for(config or self.config, offers=frozenset(population.offers), missing=dict(population.missing))
 
 
 def real(name: str) -> Source:

@@ -68,8 +68,13 @@ def _told(result: Any, rules: Any) -> dict[str, Any]:
     cross, scores = result.cross, result.judged[3].score
     return {
         "layers": [
-            {"layer": one.layer, "symbols": one.symbols, "reached": one.reached, "unknown": one.unknown,
-             "rate": None if one.qualification_rate is None else round(one.qualification_rate, 4)}
+            {
+                "layer": one.layer,
+                "symbols": one.symbols,
+                "reached": one.reached,
+                "unknown": one.unknown,
+                "rate": None if one.qualification_rate is None else round(one.qualification_rate, 4),
+            }
             for one in result.layers
         ],
         "types": told["types"],

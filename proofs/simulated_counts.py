@@ -58,4 +58,3 @@ def counted(spec: Simulated, *, judged: int = 20) -> dict[str, Any]:
         within = within and RATE[0] <= rate <= RATE[1]
         change = round(sorted(changes)[len(changes) // 2], 3) if changes else None
         return {**counts, "rate1": round(rate, 3), "change3_median": change, "within": within}
-

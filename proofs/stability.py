@@ -15,8 +15,15 @@ from aitrader.funnel.replay import Position, fold, replay
 from proofs._markets import populated, real
 
 NAME = "stability"
-COVERS = ("src/aitrader/features", "src/aitrader/criteria", "src/aitrader/funnel", "src/aitrader/providers",
-          "config/scanners", "datasets", "proofs/_markets.py")
+COVERS = (
+    "src/aitrader/features",
+    "src/aitrader/criteria",
+    "src/aitrader/funnel",
+    "src/aitrader/providers",
+    "config/scanners",
+    "datasets",
+    "proofs/_markets.py",
+)
 
 LAST = 60
 LIMITS = {"us_2015_2016": (0.10, 0.20), "us_2021_2023": (0.15, 0.25)}  # median and 95th percentile
@@ -51,7 +58,9 @@ def measured(name: str, last: int = LAST) -> dict[str, Any]:
         fold(market.walk, events, position, span[:60], None)
         free = seats.empty(position.state.features.size)
         was = was_free = None
-        rows: dict[str, list[float]] = {key: [] for key in ("change", "fresh_change", "overlap", "given_up", "size", "fresh_size")}
+        rows: dict[str, list[float]] = {
+            key: [] for key in ("change", "fresh_change", "overlap", "given_up", "size", "fresh_size")
+        }
         ages: list[float] = []
         oldest = 0.0
         for at, result in enumerate(replay(market.walk, events, position, span[60:], rules)):
@@ -75,21 +84,24 @@ def measured(name: str, last: int = LAST) -> dict[str, Any]:
                     ages += (ordinal - position.state.membership[AT["entered3"]][member]).tolist()
             was, was_free = member.copy(), loose.copy()
         change = np.array([one for one in rows["change"] if np.isfinite(one)])
-        quantile = lambda values: [round(float(np.quantile(values, q)), 3) for q in (0, 0.1, 0.5, 0.9, 1)]  # noqa: E731
         return {
             "sessions": last,
             "change_median": round(float(np.median(change)), 4),
             "change_p95": round(float(np.quantile(change, 0.95)), 4),
             "change_without_bands_median": round(float(np.nanmedian(rows["fresh_change"])), 4),
             "share_in_fresh_list": round(float(np.mean(rows["overlap"])), 4),
-            "share_in_fresh_list_quantiles": quantile(rows["overlap"]),
+            "share_in_fresh_list_quantiles": _spread(rows["overlap"]),
             "score_given_up_mean": round(float(np.mean(rows["given_up"])), 4),
-            "size_quantiles": quantile(rows["size"]),
-            "size_without_bands_quantiles": quantile(rows["fresh_size"]),
-            "age_in_layer_quantiles": quantile(ages),
+            "size_quantiles": _spread(rows["size"]),
+            "size_without_bands_quantiles": _spread(rows["fresh_size"]),
+            "age_in_layer_quantiles": _spread(ages),
             "oldest_pass": oldest,
             "max_age": file.bands.max_age,
         }
+
+
+def _spread(values: list[float]) -> list[float]:
+    return [round(float(np.quantile(values, q)), 3) for q in (0, 0.1, 0.5, 0.9, 1)]
 
 
 def _change(before: np.ndarray, after: np.ndarray) -> float:

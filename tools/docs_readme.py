@@ -1,4 +1,4 @@
-"""Put the output of a first scan, as a newcomer sees it, into README.md. The time of each step is left to the machine."""
+"""Put the output of a first scan, as a newcomer sees it, into README.md."""
 
 from __future__ import annotations
 

@@ -14,6 +14,7 @@ from aitrader.domain.frames import ACTIONS, BARS, FUNDAMENTALS, NEWS, SECURITIES
 from aitrader.domain.sessions import Calendar, xnys
 from aitrader.simulation import accounts, filings, headlines
 from aitrader.simulation.events import Payers
+from aitrader.simulation.filings import Course
 from aitrader.simulation.fitted import section
 from aitrader.simulation.listings import BEFORE, Listings, listed
 from aitrader.simulation.names import identifiers
@@ -25,7 +26,8 @@ REGIMES: Final = ("stressed",)
 FITTED_AT: Final = date(2025, 8, 21)  # the session that prices, caps and volumes were fitted at
 EPOCH: Final = date(1970, 1, 1)
 LEAST_LISTINGS: Final = 200
-NOT_OFFERED: Final = frozenset({"securities.known_on", "bars.vwap", "bars.trades", "actions.known_at", "news.summary"})
+RECOUNT: Final = 63  # sessions between two share counts of a depositary receipt
+NOT_OFFERED: Final = frozenset({"bars.vwap", "bars.trades", "actions.known_at", "news.summary"})
 FILES: Final = {"securities": SECURITIES, "bars": BARS, "actions": ACTIONS, "fundamentals": FUNDAMENTALS, "news": NEWS}
 OFFERS: Final = frozenset(f"{file}.{c}" for file, schema in FILES.items() for c in schema) - NOT_OFFERED
 
@@ -76,7 +78,7 @@ def generate(spec: MarketSpec) -> Delivery:
     shown_at = filings.showing(book.known, calendar, sessions)
     reports = filings.jumps(book, shown_at, len(sessions))
     tape = played(spec.seed, rows, shared, Payers(spec.seed, rows, sessions), reports)
-    course = filings.Course(
+    course = Course(
         symbols=tape.symbols,
         code=tape.first_code,
         ended=tape.ended,
@@ -90,7 +92,7 @@ def generate(spec: MarketSpec) -> Delivery:
         source="simulated",
         adjustment="raw",
         offers=OFFERS,
-        securities=_securities(spec.seed, rows, tape, sessions, calendar),
+        securities=_securities(spec.seed, rows, tape, course, sessions),
         bars=_bars(tape, sessions),
         actions=_actions(tape, sessions),
         fundamentals=filings.frame(spec.seed, book, shown_at, rows, course),
@@ -155,8 +157,11 @@ def _listed_on(seed: int, rows: Listings, sessions: list[date], calendar: Calend
     return np.where(rows.arrival > BEFORE, arrival, known)
 
 
-def _securities(seed: int, rows: Listings, tape: Tape, sessions: list[date], calendar: Calendar) -> pl.DataFrame:
-    """One row a listing under the symbol that it was first listed by; later symbols are actions."""
+def _securities(seed: int, rows: Listings, tape: Tape, course: Course, sessions: list[date]) -> pl.DataFrame:
+    """One row a listing under the symbol that it was first listed by; later symbols are actions.
+
+    Receipts have a row more for every time their shares are counted anew.
+    """
     gone = tape.ended < NEVER
     last = dates_of(days_of(sessions)[np.where(gone, tape.ended, 0)]).set(pl.Series(~gone), None)
     fund = rows.group == "etf"
@@ -170,7 +175,7 @@ def _securities(seed: int, rows: Listings, tape: Tape, sessions: list[date], cal
             "security_type": pl.Series(rows.security_type.tolist(), dtype=pl.String),
             "sector": pl.Series(rows.sector.tolist(), dtype=pl.String).set(pl.Series(fund | (rows.sector == "")), None),
             "industry": pl.Series(rows.industry.tolist(), dtype=pl.String).set(pl.Series(bare), None),
-            "listed_on": dates_of(_listed_on(seed, rows, sessions, calendar)),
+            "listed_on": dates_of(_listed_on(seed, rows, sessions, xnys())),
             "delisted_on": last,
             "shares_outstanding": pl.Series(np.round(rows.shares)).fill_nan(None),
             "cik": pl.Series(1_000_000 + 7 * rows.issuer).cast(pl.String).str.zfill(10).set(pl.Series(fund), None),
@@ -180,4 +185,20 @@ def _securities(seed: int, rows: Listings, tape: Tape, sessions: list[date], cal
         schema=SECURITIES,
     )
     never = (tape.ended <= rows.arrival) & (rows.arrival > BEFORE)  # its issuer had gone before it came
-    return frame.filter(pl.Series(~never)).sort("symbol", "listed_on")
+    later = [_recounted(seed, frame, rows, course, sessions, t) for t in range(RECOUNT, len(sessions), RECOUNT)]
+    return pl.concat([frame.filter(pl.Series(~never)), *later]).sort("symbol", "listed_on", "known_on")
+
+
+def _recounted(
+    seed: int, frame: pl.DataFrame, rows: Listings, course: Course, sessions: list[date], t: int
+) -> pl.DataFrame:
+    """Share counts of depositary receipts as told anew in session t: their filings count ordinary shares."""
+    told = np.flatnonzero((rows.group == "adr") & (rows.arrival < t) & (course.ended > t))
+    at = np.full(len(told), t)
+    growth = 1 + 0.004 * (1 + np.abs(stream(seed, Purpose.RECOUNTS, t).standard_normal(rows.count)[told]))
+    grown = rows.shares[told] * growth ** (t // RECOUNT) * course.split_scale(told, at)
+    return frame[told].with_columns(
+        symbol=course.text(told, at),
+        shares_outstanding=pl.Series(np.round(grown)),
+        known_on=pl.lit(sessions[t]),
+    )

@@ -34,6 +34,7 @@ class Purpose(IntEnum):
     QUARTERS = 17  # one stream per variable, a row per issuer
     FILINGS = 18
     HEADLINES = 19
+    RECOUNTS = 20
 
 
 def stream(seed: int, purpose: Purpose, ordinal: int = 0) -> np.random.Generator:
