@@ -41,7 +41,7 @@ def table(head: Iterable[object], rows: Iterable[Iterable[object]]) -> str:
     """A Markdown table."""
     top = list(head)
     lines = [top, ["---"] * len(top), *rows]
-    return "".join("| " + " | ".join(map(str, line)) + " |\n" for line in lines)
+    return "".join("| " + " | ".join(str(cell) for cell in line) + " |\n" for line in lines)
 
 
 def page() -> str:

@@ -88,12 +88,16 @@ def populate(
     """
     provider = _source(settings, source, path)
     _guard(settings, provider, named=source is not None)
+    home = Home(settings.place.home, settings.place.environment, market or provider.name)
+    if not home.database.exists():
+        _check(
+            settings.scanner
+        )  # the first scan adopts these files: better to hear of a fault before anything is stored
     delivery = provider.deliver(until=None)
     report.step(
         f"{provider.name}: {delivery.securities['symbol'].n_unique() or delivery.bars['symbol'].n_unique():,} symbols, "
         f"{delivery.bars.height:,} bars read"
     )
-    home = Home(settings.place.home, settings.place.environment, market or delivery.source)
     for notice in delivery.notices:
         report.notice(notice)
     with Store.open(home, write=True, create=True) as store, store.writer_lock(now):
@@ -298,14 +302,17 @@ def _adopt(store: Store, settings: Settings, layer: int | None, report: Report) 
         if active is None:
             raise StoreError("nothing is published yet", why="no config is active", do="run: python ai_trader.py scan")
         wanted = active.with_layer(settings.scanner.layers[layer])
-    rules_for(wanted, offers=frozenset(), missing={})  # every name and bound is checked before anything is stored
+    _check(wanted)
     if active is None or active.version != wanted.version:
         cause = "first initialisation" if active is None else f"requalify layer {'all' if layer is None else layer}"
-        store.save_config_version(
-            wanted.version, kept(wanted), author=actor(), at=now(), cause=cause, state="active"
-        )
+        store.save_config_version(wanted.version, kept(wanted), author=actor(), at=now(), cause=cause, state="active")
         report.step(f"config {wanted.version} adopted ({cause})")
     return wanted
+
+
+def _check(config: ScannerConfig) -> None:
+    """Raise ConfigError for a criterion or factor that does not exist, or bounds that contradict each other."""
+    rules_for(config, offers=frozenset(), missing={})
 
 
 def _population(store: Store) -> Population:
