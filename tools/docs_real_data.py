@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -37,10 +37,10 @@ STABILITY = (
 )
 
 
-def table(head: Iterable[object], rows: Iterable[Iterable[object]]) -> str:
+def table(head: Iterable[object], rows: Iterable[Sequence[object]]) -> str:
     """A Markdown table."""
     top = list(head)
-    lines = [top, ["---"] * len(top), *rows]
+    lines: list[Sequence[object]] = [top, ["---"] * len(top), *rows]
     return "".join("| " + " | ".join(str(cell) for cell in line) + " |\n" for line in lines)
 
 

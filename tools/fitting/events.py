@@ -12,6 +12,7 @@ import polars as pl
 from tools.fitting.real_sets import LEVELS, bars, grouped, nightly, scores, screener
 
 PRICES = (0.0, 0.15, 0.3, 0.6, 1.2, 2.5, 5.0, 20.0, 80.0, 200.0, 500.0)
+COMPANIES = ("common", "adr", "reit")
 WHOLE_FORWARD = (1.5, 2.0, 3.0, 4.0, 5.0, 7.0, 10.0)
 WHOLE_REVERSE = (4, 5, 6, 8, 10, 12, 15, 20, 25, 30, 40, 50)
 
@@ -23,8 +24,10 @@ def splits(data: Path) -> dict[str, Any]:
     """
     published = pl.read_parquet(data / "bars" / "adjustments_2015_2016.parquet")
     _, _, old = bars(data, "daily_unadjusted_2015_2016")
-    _, _, new = nightly(data)
-    close, volume = new["close"], new["volume"]
+    _, symbols, new = nightly(data)
+    companies = grouped(screener(data).with_columns(etf=pl.lit("N"))).filter(pl.col("group").is_in(COMPANIES))["symbol"]
+    mine = np.isin(symbols, companies.to_list())
+    close, volume = new["close"][:, mine], new["volume"][:, mine]
     with np.errstate(all="ignore"):
         jump = close[1:] / close[:-1]
         after = np.stack([volume[1 + k : len(volume) - 2 + k] for k in range(3)]).mean(axis=0)

@@ -29,9 +29,11 @@ def volumes(panel: Panel) -> dict[str, Any]:
     liquid = np.nanmean(close * volume, axis=0) > 2e7
     common = np.nanmedian(y[:, liquid], axis=1)
     y = y - common[:, None]
-    returns = np.abs(np.diff(np.log(close), axis=0))
-    returns[returns > 1.0] = np.nan
-    size = returns / np.nanmean(returns, axis=0)
+    returns = np.diff(np.log(close), axis=0)
+    returns[np.abs(returns) > 1.0] = np.nan
+    stirred = (panel.market - panel.market.mean())[:, None]
+    own = np.abs(returns - np.nanmean(returns * stirred, axis=0) / panel.market.var() * stirred)
+    size = own / np.nanmean(own, axis=0)
     log_dollars = np.log10(np.nanmean(close * volume, axis=0))
     cells = [measured(y[:, np.abs(log_dollars - at) < 0.3], size[:, np.abs(log_dollars - at) < 0.3]) for at in DOLLARS]
     stir = np.abs(panel.market) / np.abs(panel.market).mean()
@@ -47,20 +49,27 @@ def volumes(panel: Panel) -> dict[str, Any]:
     } | bursts(panel)
 
 
+def level_of_mean(log: Floats) -> float:
+    """Mean log of the mean volume of 20 sessions over the base, which the cross-section was measured by."""
+    return float(np.log(np.exp(log[30:]).reshape(-1, 25, log.shape[1])[:, :20].mean(axis=1)).mean())
+
+
 def measured(y: Floats, size: Floats) -> list[float]:
-    """Variances of fast, slow and sheer log volume, and its slope on the size of own moves, as they show."""
-    move = np.minimum(size, CAPPED)
-    known = np.isfinite(y) & np.isfinite(move)
-    together = np.cov(move[known], y[known])
-    burst = together[0, 1] / together[0, 0]
-    left = y - burst * (move - np.nanmean(move))
-    left = left - np.nanmean(left, axis=0)
-    scale = np.nanmean(left * left)
-    near, far = (np.nanmean(left[:-k] * left[k:]) / scale for k in (1, 20))
+    """Variances of fast, slow and sheer log volume and its slope on the size of own moves, as they show.
+
+    Every listing counts the same: the slopes, autocorrelations and spreads are means over the columns.
+    """
+    move = np.where(np.isfinite(y), np.minimum(size, CAPPED), np.nan)
+    y = np.where(np.isfinite(move), y, np.nan)
+    move, y = move - np.nanmean(move, axis=0), y - np.nanmean(y, axis=0)
+    burst = float(np.nanmean(np.nanmean(move * y, axis=0) / np.nanmean(move * move, axis=0)))
+    left = y - burst * move
+    scale = np.nanmean(left * left, axis=0)
+    near, far = (float(np.nanmean(np.nanmean(left[:-k] * left[k:], axis=0) / scale)) for k in (1, 20))
     slow = float(np.clip(far / SLOW**20, 0.005, 0.9))
     fast = float(np.clip((near - slow * SLOW) / FAST, 0.005, 1 - slow))
-    sheer = max(1 - fast - slow, 0.05)
-    return [float(scale * fast), float(scale * slow), float(scale * sheer), float(burst)]
+    variance = float(np.nanmean(np.sqrt(scale))) ** 2
+    return [variance * fast, variance * slow, variance * max(1 - fast - slow, 0.05), burst]
 
 
 def bursts(panel: Panel) -> dict[str, float]:
@@ -113,8 +122,7 @@ def volume_of(panels: list[Panel], noise: dict[str, float], report: dict[str, fl
         found["link"] = float(np.clip(found["link"] + 2.0 * (found["foreshadow"] - led), 0.0, 0.9))
     names = ("fast_variance", "slow_variance", "sheer_variance", "burst")
     found |= {name: cells[:, i].tolist() for i, name in enumerate(names)}
-    still = found["common_variance"] / 2
-    found["bias"] = [float(np.log(np.exp(volume_path(found, c, own, draws)[30:]).mean()) + still) for c in cells]
+    found["bias"] = [level_of_mean(volume_path(found, cell, own, draws)) for cell in cells]
     return found
 
 

@@ -126,4 +126,3 @@ def _row(left: str, right: str) -> str:
     else:
         lines = [head.ljust(_COLUMN) + lines[0], *(" " * _COLUMN + line for line in lines[1:])]
     return "\n".join(lines)
-

@@ -106,6 +106,10 @@ def _write(call: Call, found: Mapping[str, Any]) -> None:
         out.write(f"\n{_heading(layer)}\n")
         if layer["criteria"]:
             write_table(out, _CRITERIA, [_shown(one) for one in layer["criteria"]], indent="  ")
+        for ranked in layer["ranking"]:
+            share = "unknown" if ranked["percentile"] is None else f"percentile {100 * ranked['percentile']:.1f}"
+            value = amount(ranked["value"], decimals=2)
+            out.write(f"  rank of {factor_words(ranked['factor'])} {value}: {share}, weight {ranked['weight']:g}\n")
     for miss in found["near_misses"]:
         out.write(f"\nnear miss: {miss_sentence({**miss, 'symbol': found['symbol']})}\n")
 

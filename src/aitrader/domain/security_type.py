@@ -91,7 +91,7 @@ _NAMES: Final[dict[str, str]] = {
     "fund": (
         r"(?i)\bclosed.end\b|\bmuni(cipal|ciple|yield|vest|assets|holdings|enhanced)?\b"
         r".*\b(trust|\w*fund|income)\b"
-        r"|\bmunicipals$|\bincome (securities|shares)$"
+        r"|\bmunicipals$|\bincome (securities|shares)$|\b(income|alternative income|income term|opportunities) trust\b"
         r"|\b(blackrock|nuveen|nuven|eaton vance|pimco|gabelli|gamco|aberdeen|abrdn|western asset|invesco|calamos"
         r"|cohen & steers|pioneer|putnam|mfs|dws|scudder|alliancebernstein|franklin|templeton|voya|virtus|royce"
         r"|adams|dreyfus|allianzgi|john hancock|morgan stanley|wells fargo|tekla|duff & phelps|barings|babson"
@@ -103,7 +103,7 @@ _NAMES: Final[dict[str, str]] = {
     "pool": r"(?i)\bfunds?\b",
     "reit": (
         r"(?i)reit\b|real estate investment trust|\b(realty|properties|property|hospitality|hotels?|lodging|residential"
-        r"|apartment|mortgage|office|storage|housing|healthcare|industrial|farmland) (investment )?trust\b"
+        r"|apartment|mortgage|office|storage|housing|healthcare|industrial|farmland) ((investment|income) )?trust\b"
     ),
 }
 _EXCHANGE_TRADED = (
@@ -114,8 +114,11 @@ _EXCHANGE_TRADED = (
 )
 _DESCRIPTION = r"(?i)\b(each|representing|consisting|comprised|exercisable|entitling)\b.*$"
 _OF_THE_HEAD = frozenset({"unit", "warrant", "right", "adr"})  # told before the name describes what one stands for
-# A common stock with an attached poison pill; a fund that holds preferreds.
-_GUARDED = r"(?i)preferred (stock|shares?) purchase rights|preferred (securities )?(and|&) \w* ?income"
+# A common stock with an attached poison pill; a fund that holds preferreds; a screener's name for BNS.
+_GUARDED = (
+    r"(?i)preferred (stock|shares?) purchase rights|preferred (securities )?(and|&) \w* ?income|\bpfd income\b"
+    r"|\bpfd \d+ ordinary shares"
+)
 _COMPANY_UNIT = r"(?i)^(the )?unit corp"
 _TEST_NAME = (
     r"(?i)\btest (issue|stock|company|symbol|sym|pilot)\b|\b(tick|test) pilot\b|\blisting market\b"

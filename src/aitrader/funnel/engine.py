@@ -240,6 +240,9 @@ def detail(result: SessionResult) -> pl.DataFrame:
         if kind == pl.Float64 and name not in basic
     )
     columns = []
+    ranked = {factor: share for judged in result.judged for factor, share in judged.shares.items()}
+    for factor, share in ranked.items():
+        columns.append(pl.Series(f"percentile.{factor}", share).fill_nan(None))
     for judged, outcome in zip(result.judged, result.places, strict=True):
         n, reached = judged.layer.number, outcome.reached
         for at, c in enumerate(judged.layer.criteria):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 import polars as pl
@@ -38,7 +38,8 @@ class Judged:
     """One layer's answer for every security, whether or not it was reached.
 
     ``verdict`` is a Verdict code, ``cause`` 1 + the index of the deciding criterion (negative: see NO_CAUSE),
-    ``score`` 0..1 or NaN, ``exit_verdict`` by the required criteria alone, against their exit values.
+    ``score`` 0..1 or NaN, ``exit_verdict`` by the required criteria alone, against their exit values, ``shares``
+    the percentile of each ranking factor.
     """
 
     layer: Layer
@@ -47,6 +48,7 @@ class Judged:
     cause: np.ndarray
     score: np.ndarray
     exit_verdict: np.ndarray
+    shares: dict[str, np.ndarray] = field(default_factory=dict)
 
 
 def judge(cross: pl.DataFrame, layers: tuple[Layer, ...]) -> list[Judged]:
@@ -70,7 +72,15 @@ def judge(cross: pl.DataFrame, layers: tuple[Layer, ...]) -> list[Judged]:
             exit_verdict = _required(layer, exits, cross)[0]
         _select(layer, verdict, cause, score, coverage)
         judged.append(
-            Judged(layer=layer, codes=codes, verdict=verdict, cause=cause, score=score, exit_verdict=exit_verdict)
+            Judged(
+                layer=layer,
+                codes=codes,
+                verdict=verdict,
+                cause=cause,
+                score=score,
+                exit_verdict=exit_verdict,
+                shares={factor: shares[factor] for factor, _ in layer.ranking},
+            )
         )
         if layer.number <= 1:
             population = population & (verdict == PASSED)

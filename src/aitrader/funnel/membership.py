@@ -99,7 +99,7 @@ def places(
     membership[AT[f"member{n}"]] = member
     rank = np.zeros(was.size, dtype=np.uint32)
     rank[order(judged.score, member)] = np.arange(1, int(member.sum()) + 1, dtype=np.uint32)
-    reached = below | was if n >= 2 else below
+    reached = below | was if n >= 2 and file.bands is not None else below
     return Places(reached=reached, member=member, rank=rank, cause=cause, relaxed=relaxed, bound=bound)
 
 

@@ -8,6 +8,7 @@ import numpy as np
 import polars as pl
 
 from aitrader.funnel.engine import SessionResult, cause_text
+from aitrader.funnel.judge import NO_CAUSE, NOT_LISTED
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -62,13 +63,11 @@ def compare(layer: int, before: SessionResult, after: SessionResult, *, old: str
 
 
 def _causes(result: SessionResult, layer: int, at: np.ndarray) -> list[str]:
-    """What kept each of these out of ``layer``: the layer's own cause, or that of the lowest layer that did."""
-    out = np.full(result.cross.height, "", dtype=object)
-    for n in range(layer, -1, -1):
-        absent = ~result.places[n].member
+    """What kept each of these out of ``layer``: the layer's own cause, or that of the last layer that was reached."""
+    out = np.full(result.cross.height, NO_CAUSE[NOT_LISTED], dtype=object)
+    for n in range(layer + 1):  # what a higher layer says of those who reached it stands
+        reached = result.places[n].reached
         texts = cause_text(result.judged[n], result.places[n].cause).to_numpy()
         prefix = "" if n == layer else f"layer {n}: "
-        reached = result.places[n].reached
-        mask = absent & (reached if n == layer else True)
-        out[mask] = prefix + texts[mask].astype(object)
+        out[reached] = prefix + texts[reached].astype(object)
     return [str(out[one]) for one in at]

@@ -100,7 +100,26 @@ def _layer(layer: Mapping[str, Any], row: Mapping[str, Any] | None, detail: Mapp
         "cause": row["cause"] if row else None,
         "held_by_band": bool(row and row["member"] and HELD in (row["cause"] or "")),
         "criteria": [_criterion(number, one, detail, reached=reached) for one in layer["criteria"]],
+        "ranking": _ranking(layer, detail) if reached else [],
     }
+
+
+def _ranking(layer: Mapping[str, Any], detail: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """The ranking factors of a layer: the value, its percentile (0..1) in Layer 1 and its weight in the score."""
+    found = []
+    for component, part in layer.get("ranking", {}).items():
+        whole = sum(part["factors"].values()) or 1.0
+        found += [
+            {
+                "component": component,
+                "factor": factor,
+                "value": plain(detail.get(factor)),
+                "percentile": plain(detail.get(f"percentile.{factor}")),
+                "weight": part["weight"] * weight / whole,
+            }
+            for factor, weight in part["factors"].items()
+        ]
+    return found
 
 
 def _criterion(

@@ -71,9 +71,7 @@ def changes(reader: Reader, run: Run, before: Run, layer: int) -> dict[str, Any]
     """
     now, then = _held(reader, run, layer), _held(reader, before, layer)
     entered = [{"symbol": row.symbol, "cause": row.cause} for key, row in now.items() if key not in then]
-    left = [
-        {"symbol": row.symbol, "cause": _why_left(reader, run, key)} for key, row in then.items() if key not in now
-    ]
+    left = [{"symbol": row.symbol, "cause": _why_left(reader, run, key)} for key, row in then.items() if key not in now]
     return {
         "entered": sorted(entered, key=lambda one: str(one["symbol"])),
         "left": sorted(left, key=lambda one: str(one["symbol"])),

@@ -207,6 +207,7 @@ def _flows(drawn: Drawn, cap: Floats, sector: Texts, blank: Bools, months: Ints)
     year = np.exp(log_revenue[:, PAST - 4 : PAST]).sum(axis=1)
     revenue = np.exp(log_revenue) * (ratio["sales"] * cap / year)[:, None]
     deviation, surprise = _income_noise(drawn)
+    deviation = deviation - deviation[:, PAST - 4 : PAST].mean(axis=1, keepdims=True)  # the last year is as fitted
     margin = (ratio["earnings"] / ratio["sales"])[:, None]
     income = revenue * (margin + np.abs(margin) * deviation)
     revenue[blank] = 0.0

@@ -9,10 +9,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final
 
-LEVELS: Final = [0.0, 0.01, 0.05, 0.1, 0.25, 0.5, 0.75, 0.885, 0.95, 0.99, 0.998, 1.0]
+LEVELS: Final = [0.0, 0.01, 0.05, 0.1, 0.25, 0.5, 0.75, 0.9, 0.95, 0.99, 0.998, 1.0]
 # Most funds are thinly traded while a few hundred trade as the largest companies do; about 30 % of all dollars traded.
-FUND_VOLUME: Final = [10.0, 90.0, 600.0, 1_600.0, 8_000.0, 38_000.0, 220_000.0, 1e6, 3.0e6, 1.4e7, 4.5e7, 1.0e8]
-FUND_PRICE: Final = [2.0, 7.5, 14.0, 19.0, 25.0, 31.0, 50.0, 75.0, 110.0, 210.0, 330.0, 450.0]
+FUND_VOLUME: Final = [10.0, 90.0, 600.0, 1_600.0, 8_000.0, 38_000.0, 220_000.0, 1.2e6, 3.0e6, 1.4e7, 4.5e7, 1.0e8]
+FUND_PRICE: Final = [2.0, 7.5, 14.0, 19.0, 25.0, 31.0, 50.0, 78.0, 110.0, 210.0, 330.0, 450.0]
 SHARES_PER_VOLUME: Final = (4.3, 1.1)  # log of fund shares outstanding over daily volume: mean, spread
 BLANK_CHECK_SHARES: Final = (16.8, 0.5)  # log of shares outstanding: mean, spread (about 20 million)
 FUND_LAUNCHES: Final = 0.18  # a year, per listed fund

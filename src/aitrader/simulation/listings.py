@@ -307,7 +307,9 @@ def _follow_issuers(rows: Listings) -> None:
 def _describe(rows: Listings, uniform: Floats) -> None:
     """Appends to each name what the line is; named listings keep theirs."""
     line = np.isin(rows.group, LINES)
-    series = np.where(line, pl.Series(rows.symbol.tolist()).str.slice(-1).to_numpy(), "").astype(object)
+    series = np.where(line, pl.Series(rows.symbol.tolist(), dtype=pl.String).str.slice(-1).to_numpy(), "").astype(
+        object
+    )
     series[(rows.follow == 1.0) & (rows.group == "common")] = "class"
     full = described(rows.name, rows.group, series, uniform).to_numpy()
     keep = np.isin(rows.symbol, [named.symbol for named in assumed.NAMED])

@@ -27,8 +27,14 @@ FITTED_AT: Final = date(2025, 8, 21)  # the session that prices, caps and volume
 EPOCH: Final = date(1970, 1, 1)
 LEAST_LISTINGS: Final = 200
 RECOUNT: Final = 63  # sessions between two share counts of a depositary receipt
-NOT_OFFERED: Final = frozenset({"bars.vwap", "bars.trades", "actions.known_at", "news.summary"})
-FILES: Final = {"securities": SECURITIES, "bars": BARS, "actions": ACTIONS, "fundamentals": FUNDAMENTALS, "news": NEWS}
+NOT_OFFERED: Final = frozenset({"bars.vwap", "bars.trades", "corporate_actions.known_at", "news.summary"})
+FILES: Final = {
+    "securities": SECURITIES,
+    "bars": BARS,
+    "corporate_actions": ACTIONS,
+    "fundamentals": FUNDAMENTALS,
+    "news": NEWS,
+}
 OFFERS: Final = frozenset(f"{file}.{c}" for file, schema in FILES.items() for c in schema) - NOT_OFFERED
 
 

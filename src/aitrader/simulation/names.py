@@ -167,4 +167,6 @@ def described(issuer: Texts, group: Texts, series: Texts, uniform: npt.NDArray[n
             ending[i] = f"{coupon[i]:.2f}% Senior Notes due {2028 + int(uniform[i] * 50)}"
     second = series == "class"
     ending[second] = "Class B Common Stock"
-    return (pl.Series(issuer.tolist()) + " " + pl.Series(ending.tolist())).str.strip_chars()
+    return (
+        pl.Series(issuer.tolist(), dtype=pl.String) + " " + pl.Series(ending.tolist(), dtype=pl.String)
+    ).str.strip_chars()

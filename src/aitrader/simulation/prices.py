@@ -21,6 +21,7 @@ NEVER: Final = 2**40  # an index beyond every session
 TICK_BELOW_ONE, CENTS = 4, 2  # decimals of prices
 DEAL_PREMIUM: Final = (0.22, 0.12)  # log: mean, spread
 DEAL_SESSIONS: Final = (40, 150)
+DEAL_PRICE: Final = 3.0  # dearer companies are taken over, cheaper ones fail
 DEAL_CALM: Final = 0.08  # what is left of a target's own moves and of its beta
 SHEER_FREEDOM: Final = 3.0  # of Student's t in log volume; its spread is the square root of 3
 PROMINENT: Final = 2e7  # shares a session: such a listing is neither halted for days nor ended
@@ -116,6 +117,15 @@ class Session:
             own = math.sqrt(1 - link**2) * normal[:, 2 + part] + link * normal[:, part]
             self.clusters[part] = normal[:, part] * math.sqrt(noise[f"{name}_variance"])
             self.flows[part] = own * self.nature.flow[part]
+        self._agree()
+
+    def _agree(self) -> None:
+        """Take-overs that had been announced before the first session."""
+        uniform = stream(self.seed, Purpose.EVENTS).random((self.rows.count, 2))
+        hazard = np.where(self.nature.by_price, exit_hazard(self.last), self.nature.exit)
+        open_deals = (uniform[:, 0] < hazard * sum(DEAL_SESSIONS) / 2 / 252) & (self.last > DEAL_PRICE)
+        open_deals &= self.nature.company & (self.rows.arrival == BEFORE)
+        self.deal_end[open_deals] = 1 + (uniform[open_deals, 1] * DEAL_SESSIONS[1]).astype(np.int64)
 
     def own_moves(self, t: int, n: int) -> tuple[Floats, Floats, Floats]:
         """Own log moves of the first n rows, the spread they were drawn with, and the normals that stirred it."""
@@ -145,7 +155,10 @@ class Session:
         """Log returns before corporate actions."""
         n, shared, rows = len(own), self.shared, self.rows
         calm = np.where(self.deal_end[:n] < NEVER, DEAL_CALM, 1.0)
-        common = rows.beta[:n] * shared.market[t] + rows.tilt[:n] * shared.style[t]
+        beta = rows.beta[:n]
+        if shared.panic[t] > 0:
+            beta = np.where(self.nature.firm[:n], beta + shared.panic[t] * np.maximum(1 - beta, 0.0), beta)
+        common = beta * shared.market[t] + rows.tilt[:n] * shared.style[t]
         common += self.sector_load[:n] * shared.sector[t][self.sector[:n]] + rows.rates_load[:n] * shared.rates[t]
         return np.asarray(np.clip(rows.multiple[:n] * (common * calm + own), -GREATEST, GREATEST))
 
@@ -223,10 +236,12 @@ class Session:
             getattr(self.tape, name).append(column[picked])
 
     def _arrive(self, t: int, n: int) -> None:
-        """Gives a newcomer now and then the symbol of a company that has long gone."""
+        """Keeps out lines whose company has gone; gives a company now and then the symbol of one long gone."""
         first = int(np.searchsorted(self.rows.arrival, t))
         if first == n:
             return
+        orphan = self.ended[self.rows.issuer[first:n]] <= t
+        self.ended[first:n][orphan] = t
         taken = stream(self.seed, Purpose.EVENTS, (t + 1) | 2 << 32).random(n - first) < REUSED
         taken &= self.nature.renames[first:n]
         gone = np.flatnonzero((self.ended[:first] <= t - REST) & self.nature.renames[:first] & ~self.reused[:first])
@@ -241,7 +256,7 @@ class Session:
         due = alive & (self.deal_end[:n] <= t)
         hazard = np.where(nature.by_price[:n], exit_hazard(self.last[:n]), nature.exit[:n])
         struck = alive & (uniform < hazard / 252) & (self.deal_end[:n] == NEVER) & (t > self.rows.arrival[:n] + 20)
-        target = struck & (self.last[:n] > 3.0) & nature.company[:n]
+        target = struck & (self.last[:n] > DEAL_PRICE) & nature.company[:n]
         generator = stream(self.seed, Purpose.EVENTS, (t + 1) | 1 << 32)
         for row in np.flatnonzero(target):
             mean, spread = DEAL_PREMIUM
@@ -251,6 +266,8 @@ class Session:
         over = due | (struck & ~target)
         for row in np.flatnonzero(alive & (over | over[self.rows.issuer[:n]])) if over.any() else ():
             self.ended[row] = t
+            if self.rows.arrival[row] == t:
+                continue  # it was to come on the day its company went
             if due[row]:
                 self.tape.actions.append((t, int(self.code[row]), "merger", None, float(self.last[row]), None))
             self.tape.actions.append((t, int(self.code[row]), "delisting", None, None, None))
@@ -324,6 +341,7 @@ class Nature:
         own = rows.issuer == np.arange(rows.count)
         group = rows.group
         self.company = np.isin(group, ("common", "reit", "adr")) & own
+        self.firm = np.isin(group, ("common", "reit", "adr", "fund"))
         self.by_price = (group == "common") & own
         rates = turnover["exits"] | {"etf": assumed.FUND_CLOSURES, "common": 0.0}
         self.prominent = rows.volume >= PROMINENT

@@ -13,7 +13,9 @@ from aitrader.simulation.streams import Bools, Floats, Ints, Purpose, stream
 
 CALM, NORMAL, STRESSED = 0, 1, 2
 STRESS_SESSIONS = 40  # how long a forced stress lasts, ending with the last session
-CRASH_SPREAD, CRASH_DRIFT = 0.03, -0.009  # of the market's daily return in a forced stress, twice a usual stress
+CRASH_SPREAD = 0.038  # of the market's daily return in a forced stress: more than half again a usual stress
+CRASH_PANIC = 0.8  # share of the way to a beta of one that companies with a smaller one go
+CRASH_DRIFT = (-0.004, -0.03)  # its mean on the first and on the last of those sessions: the fall quickens
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -23,6 +25,7 @@ class Factors:
     regime: Ints
     market: Floats
     spread: Floats  # of the market's return
+    panic: Floats  # 0..1: how far companies with a small beta are sold like the rest
     style: Floats
     sector: Floats  # (sessions, SECTORS)
     rates: Floats
@@ -54,7 +57,9 @@ def factors(seed: int, stressed: Bools, *, trend_start: float) -> Factors:
     normal = np.stack([stream(seed, Purpose.FACTORS, t).standard_normal(width) for t in range(sessions)])
     mean, spread = np.array(chain["mean"])[state], np.array(chain["spread"])[state]
     state = np.where(stressed, STRESSED, state)
-    mean, spread = np.where(stressed, CRASH_DRIFT, mean), np.where(stressed, CRASH_SPREAD, spread)
+    first, last = CRASH_DRIFT
+    fall = first + (last - first) * np.maximum(np.cumsum(stressed) - 1, 0) / (STRESS_SESSIONS - 1)
+    mean, spread = np.where(stressed, fall, mean), np.where(stressed, CRASH_SPREAD, spread)
     market = mean + spread * normal[:, 0]
     overall = chain["overall"]
     ratio = spread / overall
@@ -71,6 +76,7 @@ def factors(seed: int, stressed: Bools, *, trend_start: float) -> Factors:
         regime=state,
         market=market,
         spread=spread,
+        panic=np.where(stressed, CRASH_PANIC, 0.0),
         style=overall * level * normal[:, 2],
         sector=sector_spread * level[:, None] * normal[:, 4:],
         rates=assumed.RATES * level * normal[:, 3],
