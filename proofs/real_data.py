@@ -12,7 +12,15 @@ from aitrader.funnel.scan import header
 from proofs._markets import populated, real
 
 NAME = "real_data"
-COVERS = ("src/aitrader", "config/scanners", "datasets", "proofs/_markets.py")
+COVERS = (
+    "src/aitrader/features",
+    "src/aitrader/criteria",
+    "src/aitrader/funnel",
+    "src/aitrader/providers",
+    "config/scanners",
+    "datasets",
+    "proofs/_markets.py",
+)
 
 DATES = {
     "us_2015_2016": (date(2015, 9, 30), date(2015, 12, 31), date(2016, 3, 31)),

@@ -12,7 +12,16 @@ from aitrader.settings.models import Simulated
 from proofs._markets import populated
 
 NAME = "simulated_counts"
-COVERS = ("src/aitrader", "config/scanners", "config/sources.yml", "proofs/_markets.py")
+COVERS = (
+    "src/aitrader/features",
+    "src/aitrader/criteria",
+    "src/aitrader/funnel",
+    "src/aitrader/simulation",
+    "src/aitrader/providers/simulated.py",
+    "config/scanners",
+    "config/sources.yml",
+    "proofs/_markets.py",
+)
 
 SEEDS = range(901, 921)  # used nowhere else
 STRESSED = (901, 902, 903)
