@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import pytest
 
 from aitrader.settings.load import load_settings
@@ -78,11 +76,3 @@ def test_every_setting_is_documented() -> None:
             continue  # criteria have a page of their own
         if not any(each in row.name for each in free):
             assert f"`{parts[-1]}`" in text, row.name
-
-
-def test_the_fallback_list_is_where_the_guide_has_it() -> None:
-    path = Path(CONFIG / "symbols" / "fallback_universe.txt")
-    lines = path.read_text(encoding="utf-8").splitlines()
-    symbols = [line for line in lines if line and not line.startswith("#")]
-    assert len(symbols) == len(set(symbols)) > 100
-    assert {"AAPL", "MSFT", "GOOGL", "SPY", "QQQ", "BRK.B"} <= set(symbols)
