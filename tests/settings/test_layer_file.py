@@ -120,7 +120,8 @@ def test_content_survives_json_and_keeps_its_digest(criteria: dict[str, Any]) ->
     again = layer_from_content(json.loads(json.dumps(first.content())))
     assert again == first
     assert again.digest() == first.digest()
-    assert layer_from_content(HEAD | dict(reversed(criteria.items()))).digest() == first.digest()
+    turned = layer_from_content(HEAD | dict(reversed(criteria.items()))).digest()
+    assert (turned == first.digest()) is (len(criteria) < 2)  # the first criterion that says no decides
 
 
 @pytest.mark.parametrize(

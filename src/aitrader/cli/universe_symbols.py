@@ -104,11 +104,11 @@ def _write(call: Call, found: Mapping[str, Any]) -> None:
     out.write(f"{standing}, session {found['session']}, config {found['config_version']}, {found['source']}\n")
     for layer in found["layers"]:
         out.write(f"\n{_heading(layer)}\n")
-        if layer["criteria"]:
+        if layer["criteria"] and layer["verdict"] != "not_reached":
             write_table(out, _CRITERIA, [_shown(one) for one in layer["criteria"]], indent="  ")
         for ranked in layer["ranking"]:
             share = "unknown" if ranked["percentile"] is None else f"percentile {100 * ranked['percentile']:.1f}"
-            value = amount(ranked["value"], decimals=2)
+            value = amount(ranked["value"], unit=ranked["unit"], decimals=2)
             out.write(f"  rank of {factor_words(ranked['factor'])} {value}: {share}, weight {ranked['weight']:g}\n")
     for miss in found["near_misses"]:
         out.write(f"\nnear miss: {miss_sentence({**miss, 'symbol': found['symbol']})}\n")
@@ -139,10 +139,11 @@ def _shown(criterion: Mapping[str, Any]) -> dict[str, str]:
     value, asked = criterion["value"], f"{criterion['op']} {exact(criterion['threshold'], unit=unit)}"
     if criterion["op"] == "is":
         asked = "must hold" if criterion["threshold"] else "must not hold"
+    decided = criterion["verdict"] in ("passed", "failed")  # no cross is no unknown
     named = f"{factor_words(criterion['factor'])}: " if isinstance(value, bool) else ""
     return {
         "name": criterion["name"],
-        "value": named + amount(value, unit=unit, decimals=places),
+        "value": "none" if decided and value is None else named + amount(value, unit=unit, decimals=places),
         "threshold": asked,
         "margin": "" if margin is None else grouped(margin, places, sign=True),
         "verdict": criterion["verdict"].replace("_", " "),

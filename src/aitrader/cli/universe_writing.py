@@ -16,6 +16,9 @@ if TYPE_CHECKING:
     from aitrader.app import ConfigTest, PopulateResult, ScanResult
 
 
+SHOWN = 20  # symbols of a long list in text
+
+
 @action("--populate")
 def populate(
     call: Call,
@@ -192,6 +195,9 @@ def _write_test(call: Call, result: ConfigTest) -> None:
     for word, symbols in (("enter", result.entered), ("leave", result.left)):
         if symbols:
             out.write(f"\n{word}:\n")
-            out.writelines(f"  {symbol:<10}{result.causes.get(symbol, '')}".rstrip() + "\n" for symbol in symbols)
+            shown = symbols[:SHOWN]
+            out.writelines(f"  {symbol:<10}{result.causes.get(symbol, '')}".rstrip() + "\n" for symbol in shown)
+            if len(symbols) > len(shown):
+                out.write(f"  ... and {len(symbols) - len(shown):,} more; --format json names them all\n")
     adopt = f"python ai_trader.py universe --requalify --layer {result.layer}"
     out.write(f"\nnothing was written; adopt it with: {adopt}\n")

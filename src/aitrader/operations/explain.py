@@ -115,6 +115,7 @@ def _ranking(layer: Mapping[str, Any], detail: Mapping[str, Any]) -> list[dict[s
                 "factor": factor,
                 "value": plain(detail.get(factor)),
                 "percentile": plain(detail.get(f"percentile.{factor}")),
+                "unit": "%" if factor.endswith("_pct") else "",
                 "weight": part["weight"] * weight / whole,
             }
             for factor, weight in part["factors"].items()

@@ -71,7 +71,11 @@ def changes(reader: Reader, run: Run, before: Run, layer: int) -> dict[str, Any]
     """
     now, then = _held(reader, run, layer), _held(reader, before, layer)
     entered = [{"symbol": row.symbol, "cause": row.cause} for key, row in now.items() if key not in then]
-    left = [{"symbol": row.symbol, "cause": _why_left(reader, run, key)} for key, row in then.items() if key not in now]
+    left = [
+        {"symbol": row.symbol, "cause": _why_left(reader, run, key, layer)}
+        for key, row in then.items()
+        if key not in now
+    ]
     return {
         "entered": sorted(entered, key=lambda one: str(one["symbol"])),
         "left": sorted(left, key=lambda one: str(one["symbol"])),
@@ -87,9 +91,9 @@ def _held(reader: Reader, run: Run, layer: int) -> dict[int, Qualification]:
     return {row.security: row for row in reader.qualifications(run.run_id, layer) if row.member}
 
 
-def _why_left(reader: Reader, run: Run, security: int) -> str:
-    """The cause at the highest layer that a leaver reached in the later run."""
-    rows = reader.qualification_of(run.run_id, security)
+def _why_left(reader: Reader, run: Run, security: int, layer: int) -> str:
+    """The cause at the layer that a leaver left, or at the highest one below that it reached in the later run."""
+    rows = [row for row in reader.qualification_of(run.run_id, security) if row.layer <= layer]
     if not rows:
         return "not listed"
     top = rows[-1]

@@ -97,13 +97,13 @@ class LayerFile(Struct, frozen=True, kw_only=True):
         return cast(dict[str, Any], _canonical(to_builtins(sections | self.criteria)))
 
     def digest(self) -> str:
-        """SHA-256 of the canonical content, hexadecimal; the order of keys does not enter."""
+        """SHA-256 of the canonical content, hexadecimal; order enters, for the first criterion that says no decides."""
         return content_digest(self.content())
 
 
 def content_digest(content: Mapping[str, Any]) -> str:
-    """SHA-256 (hexadecimal) of plain values, keys sorted."""
-    return hashlib.sha256(json.dumps(content, sort_keys=True, separators=(",", ":")).encode()).hexdigest()
+    """SHA-256 (hexadecimal) of plain values in their order."""
+    return hashlib.sha256(json.dumps(content, separators=(",", ":")).encode()).hexdigest()
 
 
 def layer_from_content(

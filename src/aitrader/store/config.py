@@ -44,7 +44,7 @@ def save(
         connection.execute(
             "UPDATE config_versions SET state = 'retired' WHERE state = 'active' AND version <> ?", (version,)
         )
-    text = json.dumps(content, sort_keys=True, ensure_ascii=False)
+    text = json.dumps(content, ensure_ascii=False)  # in the files' order: the first criterion that says no decides
     connection.execute(
         "INSERT INTO config_versions (version, content, state, author, created_at, cause) VALUES (?, ?, ?, ?, ?, ?) "
         "ON CONFLICT (version) DO UPDATE SET state = excluded.state",

@@ -265,12 +265,10 @@ class Reader:
         return int(held.pop())
 
     def _near(self, symbol: str) -> str:
-        rows = self._rows(
-            "SELECT DISTINCT symbol FROM symbol_intervals WHERE symbol >= ? AND symbol < ? ORDER BY symbol LIMIT 3",
-            symbol[:2],
-            symbol[:2] + "\U0010ffff",
-        )
-        near = ", ".join(row[0] for row in rows)
+        from difflib import get_close_matches
+
+        known = [row[0] for row in self._rows("SELECT DISTINCT symbol FROM symbol_intervals ORDER BY symbol")]
+        near = ", ".join(get_close_matches(symbol, known, 3, 0.5))
         return f"near it are {near}" if symbol and near else "nothing like it was populated"
 
     def company(self, security: int) -> Company:
