@@ -1,12 +1,17 @@
-"""Whole commands on a home of its own: the simulated market at full size, a session stored and not yet scanned."""
+"""Whole commands on a home of its own: the simulated market at full size, one session stored and not yet scanned."""
 
 from __future__ import annotations
 
+import os
 import shutil
 import sys
-from datetime import date
+from datetime import UTC, date, datetime
 from pathlib import Path
 
+from aitrader.providers.simulated import SimulatedSource
+from aitrader.settings.load import load_settings
+from aitrader.store.home import Home
+from aitrader.store.store import Store
 from bench.timing import ROOT, Figure, UnmeasuredError, of_processes, process, spawn
 
 FOLDER = ROOT / "build" / "bench"
@@ -22,8 +27,7 @@ def figures(repeats: int) -> dict[str, Figure | UnmeasuredError]:
         shutil.rmtree(home, ignore_errors=True)
     try:
         _run(scanned, UNTIL[0], "universe", "--populate", "--source", "simulated")
-        _run(scanned, UNTIL[0], "scan")
-        _run(scanned, UNTIL[1], "universe", "--populate", "--source", "simulated")
+        _store(scanned)
         scanned.rename(waiting)
         out: dict[str, Figure | UnmeasuredError] = {"ours.scan.process": _scan(waiting, scanned, repeats)}
         env = environment(scanned, UNTIL[1])
@@ -54,7 +58,32 @@ def _scan(waiting: Path, home: Path, repeats: int) -> Figure:
         ended.append(spawn(command("scan"), env=environment(home, UNTIL[1])))
         if ended[-1].code not in DONE:
             raise UnmeasuredError(f"`scan` ended with code {ended[-1].code}")
+        if _published(waiting) != UNTIL[0].isoformat() or _published(home) != UNTIL[1].isoformat():
+            raise UnmeasuredError("`scan` did not publish exactly the new session")
     return of_processes(ended)
+
+
+def _store(home: Path) -> None:
+    """Store the new session without scanning it, which ``--populate`` would do as well."""
+    settings = load_settings(ROOT / "config", {**os.environ, **environment(home, UNTIL[1])})
+    delivery = SimulatedSource(settings.sources.simulated).deliver(until=None)
+    with Store.open(_home(home), write=True) as store, store.writer_lock(_now):
+        store.ingest(delivery, at=_now())
+
+
+def _published(home: Path) -> str:
+    """The session, as ISO text, of the run that readers see."""
+    with Store.open(_home(home), write=False) as store:
+        run = store.reader.active_run()
+        return "none" if run is None else run.session.isoformat()
+
+
+def _home(root: Path) -> Home:
+    return Home(root, "development", "simulated")
+
+
+def _now() -> datetime:
+    return datetime.now(UTC)
 
 
 def _run(home: Path, until: date, *words: str) -> None:

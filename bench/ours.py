@@ -7,7 +7,6 @@ As a process: ``python -m bench.ours every|last FOLDER`` recomputes the factors 
 from __future__ import annotations
 
 import json
-import resource
 import subprocess
 import sys
 import time
@@ -28,7 +27,7 @@ from aitrader.funnel.listings import Listings
 from aitrader.funnel.rules import rules_for
 from aitrader.settings.load import load_settings
 from bench.data import Market, market, read, weekdays
-from bench.timing import ROOT, Figure, UnmeasuredError, figure, module, process, warm
+from bench.timing import ROOT, Figure, UnmeasuredError, figure, module, peak_mb, process, warm
 
 FIRST = 5_000  # ordinal of the first session; any will do
 REPLAY = (10_000, 2_520)
@@ -192,7 +191,7 @@ def replayed(what: str, symbols: int, count: int, chunk: int = 252) -> dict[str,
             factors(state.features, data.day)
         seconds += time.perf_counter() - begin
         cpu += time.process_time() - worked
-    return {"seconds": seconds, "cpu": cpu, "peak_mb": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024.0}
+    return {"seconds": seconds, "cpu": cpu, "peak_mb": peak_mb()}
 
 
 if __name__ == "__main__":

@@ -6,6 +6,7 @@ import os
 import platform
 import statistics
 import sys
+import threading
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -107,7 +108,10 @@ def of_processes(ended: Sequence[Ended], note: str = "") -> Figure:
 
 
 def spawn(argv: Sequence[str], *, env: dict[str, str] | None = None) -> Ended:
-    """Run one process in the project's folder to its end."""
+    """Run one process in the project's folder to its end.
+
+    The kernel's own peak for a child starts at its parent's size, so the child's mark is read while it runs.
+    """
     environment = {**os.environ, **(env or {})}
     quiet = [(os.POSIX_SPAWN_OPEN, 1, os.devnull, os.O_WRONLY, 0)]
     before = Path.cwd()
@@ -115,16 +119,48 @@ def spawn(argv: Sequence[str], *, env: dict[str, str] | None = None) -> Ended:
     try:
         begin = time.perf_counter()
         pid = os.posix_spawnp(argv[0], list(argv), environment, file_actions=quiet)
-        _, status, usage = os.wait4(pid, 0)
-        seconds = time.perf_counter() - begin
+        with _Watch(pid) as watch:
+            _, status, usage = os.wait4(pid, 0)
+            seconds = time.perf_counter() - begin
     finally:
         os.chdir(before)
     return Ended(
         seconds=seconds,
         cpu=usage.ru_utime + usage.ru_stime,
-        peak_mb=usage.ru_maxrss / 1024.0,
+        peak_mb=watch.peak_mb,
         code=os.waitstatus_to_exitcode(status),
     )
+
+
+class _Watch(threading.Thread):
+    """Reads a process's peak memory every 10 ms until told to stop."""
+
+    def __init__(self, pid: int) -> None:
+        super().__init__(daemon=True)
+        self.pid, self.peak_mb, self.ended = pid, 0.0, threading.Event()
+
+    def run(self) -> None:
+        """Until the process or the measurement ends."""
+        while not self.ended.wait(0.01):
+            self.peak_mb = max(self.peak_mb, peak_mb(self.pid))
+
+    def __enter__(self) -> _Watch:
+        self.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.ended.set()
+        self.join()
+
+
+def peak_mb(pid: int | str = "self") -> float:
+    """The largest resident size of a process since it began its program, in MB; 0 where it cannot be read."""
+    try:
+        status = Path(f"/proc/{pid}/status").read_text(encoding="utf-8")
+    except OSError:
+        return 0.0
+    marks = [line.split()[1] for line in status.splitlines() if line.startswith("VmHWM")]
+    return int(marks[0]) / 1024.0 if marks else 0.0
 
 
 def module(name: str, *arguments: str) -> list[str]:

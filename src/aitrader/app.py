@@ -5,7 +5,7 @@ from __future__ import annotations
 import getpass
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime
 from pathlib import Path
 
@@ -330,7 +330,9 @@ def _bound(config: ScannerConfig, population: Population) -> Rules:
 
 def _rules(store: Store, config: ScannerConfig) -> tuple[Rules, Population]:
     population = _population(store)
-    return _bound(config, population), population
+    stored = store.active_config()
+    rules = _bound(config, population)
+    return (rules if stored is None else replace(rules, version=stored.version)), population
 
 
 def _walk(store: Store, population: Population) -> Walk:

@@ -93,7 +93,11 @@ def test_bounds_that_contradict_each_other_are_refused(low: float, high: float, 
 def test_an_exit_value_is_the_looser_of_the_two(name: str, value: Any, leave: Any, fits: bool) -> None:
     criteria = {name: {"value": value, "exit": leave}}
     if fits:
-        assert len(layer(criteria=criteria).exit_expressions) == 1
+        banded = layer(3, criteria=criteria, bands={"exit_rank": 50})
+        assert len(banded.exit_expressions) == 1
+        for number, bands in ((1, {"exit_rank": 50}), (3, None)):
+            with pytest.raises(ConfigError, match="an exit value that nothing reads"):
+                layer(number, criteria=criteria, bands=bands)
         return
     with pytest.raises(ConfigError, match="is tighter than value") as caught:
         layer(criteria=criteria)

@@ -56,9 +56,9 @@ SPLIT_ROWS = (
 )
 
 
-def facts_of(column: int, price: float = 2.0, shares: float = 5e6) -> dict[str, Floats]:
+def facts_of(column: int, eps: float = 2.0, shares: float = 5e6) -> dict[str, Floats]:
     """A filing and a share count that become known today."""
-    values = dict.fromkeys(FACTS, 0.1) | {"eps_ttm": price, "equity": 4e7, "period_end": 16_000.0, "filed": 16_020.0}
+    values = dict.fromkeys(FACTS, 0.1) | {"eps_ttm": eps, "equity": 4e7, "period_end": 16_000.0, "filed": 16_020.0}
     return {
         "fact_columns": np.array([column]),
         "fact_values": np.array([[values[name]] for name in FACTS]),
@@ -140,7 +140,7 @@ def test_every_factor_of_a_single_security_has_its_split_row(both: Any) -> None:
         ("ema_slow", "price"),
         ("macd_signal", "price"),
         ("macd_histogram", "price"),
-        ("eps_ttm", "price"),
+        ("eps_ttm", "per_share"),
         ("volumes", "shares"),
         ("last_volume", "shares"),
         ("shares", "shares"),
@@ -156,9 +156,10 @@ def test_all_other_rows_of_the_state_are_left_alone_by_a_split() -> None:
     advanced(state, bars, range(270))
     before = state.copy()
     state.rescale(np.array([0]), np.array([0.5]), np.array([2.0]))
+    factor = {"price": 0.5, "per_share": 0.5, "shares": 2.0, "plain": 1.0}
     for row in ROWS:
         was, now = before.matrix[SLICES[row.name]], state.matrix[SLICES[row.name]]
-        np.testing.assert_array_equal(now, was * {"price": 0.5, "shares": 2.0, "plain": 1.0}[row.scale])
+        np.testing.assert_array_equal(now, was * factor[row.scale])
 
 
 def test_a_split_touches_its_own_columns_only() -> None:
@@ -207,6 +208,14 @@ def test_cash_scales_prices_by_what_is_left(kind: str, cash: float, factor: floa
     assert got.last("high_52w") == pytest.approx(100.0)
     assert got.state["session_closes"][(got.state.ordinal - 1) % 64, 0] == pytest.approx(100.0 * factor)
     assert got.last("volume") == np.mean(np.arange(51.0, 71.0)), "volumes are shares: cash leaves them"
+
+
+@pytest.mark.parametrize("kind", ["special", "cash"])
+def test_cash_that_leaves_the_company_changes_neither_earnings_nor_share_counts(kind: str) -> None:
+    paid = {f"{kind}_columns": np.array([0]), kind: np.array([40.0]), "action_columns": np.array([0])}
+    got = fold(close=[100.0] * 4 + [60.0], start=5_900, events={1: facts_of(0, eps=6.0, shares=1e6), 4: paid})
+    assert (got.last("eps_ttm"), got.last("shares")) == (6.0, 1e6)
+    assert got.last("pe") == pytest.approx(10.0)
 
 
 def test_a_spin_off_equals_the_oracle_throughout() -> None:

@@ -61,8 +61,9 @@ class Symbol:
     passes: bool = False  # all required criteria and the score
     liquid: bool = True  # passes Layer 1
     unsure: bool = False  # lacks data for Layer 1
+    unknown: bool = False  # its verdict is open: too little is known
     required: int = PASSED  # the required criteria, against the values for members
-    score: float | None = 0.5
+    score: float | None = 0.5  # None where the verdict is open
     sector: str = "unknown"
 
 
@@ -100,9 +101,7 @@ class Seats:
             if (who in was or one.below) and (one.liquid or one.unsure) and one.required != FAILED
         ]
         rank = {who: at for at, who in enumerate(self._best(pool, symbols), 1)}
-        self.stale = {
-            who: self.stale.get(who, 0) + 1 for who in was if symbols[who].required == UNKNOWN or symbols[who].unsure
-        }
+        self.stale = {who: self.stale.get(who, 0) + 1 for who in was if self._open(symbols[who])}
         kept = [who for who in was if self._stays(who, t, symbols[who], rank)]
         entrants = [
             who
@@ -124,10 +123,14 @@ class Seats:
             return False
         if self.stale.get(who, 0) > config.max_stale:
             return False
-        if t - self.entered[who] < config.min_dwell:
+        if self._open(one) or t - self.entered[who] < config.min_dwell:
             return True
         bound = config.exit_rank or (2 * config.max_symbols if config.max_symbols else math.inf)
         return rank[who] <= bound and t - self.passed[who] <= config.max_age
+
+    @staticmethod
+    def _open(one: Symbol) -> bool:
+        return one.required == UNKNOWN or one.unknown or one.unsure
 
     def _admitted(self, entrants: Sequence[int], kept: Sequence[int], symbols: Mapping[int, Symbol]) -> list[int]:
         config = self.config

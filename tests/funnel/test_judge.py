@@ -236,7 +236,7 @@ def test_a_required_criterion_that_no_source_feeds_decides_nothing() -> None:
 def test_exit_values_judge_members_and_values_judge_entrants() -> None:
     criteria = {"min_volume": {"value": 100.0, "exit": 80.0}, "min_price": 1.0}
     rows = [{"volume": volume, "price": 2.0} for volume in (100.0, 99.0, 80.0, 79.0, NAN)]
-    found = judged(rows, number=3, criteria=criteria)
+    found = judged(rows, number=3, criteria=criteria, bands={"exit_rank": 50})
     assert list(found.verdict) == [Verdict.PASSED, Verdict.FAILED, Verdict.FAILED, Verdict.FAILED, Verdict.UNKNOWN]
     assert list(found.exit_verdict) == [
         Verdict.PASSED,

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -10,68 +9,14 @@ import pytest
 
 from aitrader.domain.verdict import Verdict
 from aitrader.funnel import membership as seats
-from aitrader.funnel.judge import NO_CAUSE, Judged
-from aitrader.funnel.membership import Places, order, places
+from aitrader.funnel.membership import order
 from tests.funnel import funnel_oracle as oracle
 from tests.support.cross import layer, ranked
+from tests.support.places import Table, members, why
 from tests.support.size import more
 
 NAN = float("nan")
 F, P, U = Verdict.FAILED, Verdict.PASSED, Verdict.UNKNOWN
-
-
-class Table:
-    """A layer's places over some sessions; columns are securities."""
-
-    def __init__(self, size: int, *, number: int = 3, bands: dict[str, Any] | None = None, **head: Any) -> None:
-        cap = head.pop("sector_cap", None)
-        ranking = ranked(cap, rsi=1.0)
-        self.layer = layer(number, ranking=ranking, bands={} if bands is None else bands, **head)
-        self.size, self.number, self.t = size, number, 100
-        self.membership = seats.empty(size)
-
-    def step(
-        self,
-        *,
-        score: Sequence[float] | None = None,
-        below: Sequence[int] | None = None,
-        verdict: Sequence[int] | None = None,
-        required: Sequence[int] | None = None,
-        liquid: Sequence[int] | None = None,
-        unsure: Sequence[int] | None = None,
-        sector: Sequence[int] | None = None,
-    ) -> Places:
-        """One session: all is well where nothing is said."""
-        size, one = self.size, np.ones(self.size)
-        passes = np.array(one * P if verdict is None else verdict, dtype=np.uint8)
-        judged = Judged(
-            layer=self.layer,
-            codes=np.empty((0, size), dtype=np.uint8),
-            verdict=passes,
-            cause=np.where(passes == P, 0, -4).astype(np.int16),
-            score=np.array(np.linspace(0.9, 0.1, size) if score is None else score, dtype=float),
-            exit_verdict=np.array(one * P if required is None else required, dtype=np.uint8),
-        )
-        self.t += 1
-        return places(
-            judged,
-            below=np.array(one if below is None else below, dtype=bool),
-            liquid=np.array(one if liquid is None else liquid, dtype=bool),
-            unsure=np.array(0 * one if unsure is None else unsure, dtype=bool),
-            membership=self.membership,
-            ordinal=self.t,
-            sector=np.array(0 * one if sector is None else sector, dtype=np.intp),
-        )
-
-
-def members(got: Places) -> list[int]:
-    """Columns of the members, best first."""
-    at = np.flatnonzero(got.member)
-    return [int(one) for one in at[np.argsort(got.rank[at])]]
-
-
-def why(got: Places, column: int) -> str:
-    return NO_CAUSE[int(got.cause[column])]
 
 
 # --- entry ---
@@ -170,19 +115,32 @@ def test_a_member_leaves_at_once_where_it_fails(change: dict[str, Any], cause: s
     assert why(got, 0) == cause
 
 
-@pytest.mark.parametrize("what", ["required", "unsure"])
+@pytest.mark.parametrize("what", ["required", "unsure", "score"])
 @pytest.mark.parametrize("max_stale", [0, 1, 3])
 def test_an_unknown_member_is_held_for_a_while_and_leaves_with_cause_data(what: str, max_stale: int) -> None:
     table = Table(2, bands={"max_stale": max_stale})
     table.step()
-    trouble: dict[str, Any] = {"required": [U, P]} if what == "required" else {"unsure": [1, 0], "liquid": [0, 1]}
+    kinds: dict[str, dict[str, Any]] = {
+        "required": {"required": [U, P]},
+        "unsure": {"unsure": [1, 0], "liquid": [0, 1]},
+        "score": {},  # the verdict alone is open: too little of the score is known
+    }
+    trouble = kinds[what]
     for _ in range(max_stale):
         got = table.step(below=[0, 1], verdict=[U, P], **trouble)
-        assert members(got) == [0, 1]
+        assert members(got) == [1, 0], "what is unknown ranks last"
         assert why(got, 0) == "held by band"
     got = table.step(below=[0, 1], verdict=[U, P], **trouble)
     assert members(got) == [1]
     assert why(got, 0) == "data: a required input stayed unknown"
+
+
+def test_an_unknown_member_is_held_whatever_its_rank_and_age() -> None:
+    table = Table(3, bands={"exit_rank": 1, "max_age": 1})
+    table.step(below=[0, 0, 1])
+    for _ in range(3):
+        assert 2 in members(table.step(below=[1, 1, 0], verdict=[F, F, U], required=[P, P, U]))
+    assert 2 not in members(table.step(below=[1, 1, 0], verdict=[F, F, F]))
 
 
 def test_staleness_counts_sessions_in_a_row() -> None:
@@ -368,7 +326,8 @@ def test_sequences_of_sessions_equal_plain_python(seed: int) -> None:
         below &= liquid
         required = rng.choice([P, P, P, P, P, P, U, F], size)
         passes = (required == P) & (rng.random(size) < 0.7)
-        verdict = np.where(passes, P, np.where(required == P, F, required))
+        thin = (required == P) & ~passes & (rng.random(size) < 0.3)
+        verdict = np.where(passes, P, np.where(thin, U, np.where(required == P, F, required)))
         got = table.step(
             score=score,
             below=below,
@@ -384,8 +343,9 @@ def test_sequences_of_sessions_equal_plain_python(seed: int) -> None:
                 passes=bool(passes[at]),
                 liquid=bool(liquid[at]),
                 unsure=bool(unsure[at]),
+                unknown=bool(verdict[at] == U),
                 required=int(required[at]),
-                score=None if np.isnan(score[at]) else float(score[at]),
+                score=None if np.isnan(score[at]) or verdict[at] == U else float(score[at]),
                 sector=str(sector[at]),
             )
             for at in range(size)

@@ -34,7 +34,6 @@ def write_funnel(out: TextIO, found: Mapping[str, Any]) -> None:
     out.writelines(f"{fill(note, _WIDTH)}\n" for note in _notes(found))
     out.write(f"\n{_source_line(found)}\n\nNext:\n")
     out.writelines(f"  {line}\n" for line in _next(found))
-    out.write("FOLDER holds your own data: docs/datasets.md\n")
 
 
 def _funnel(found: Mapping[str, Any], *, unicode: bool) -> Iterator[str]:

@@ -142,6 +142,10 @@ def bind(file: LayerFile, *, offers: frozenset[str], missing: dict[str, str]) ->
         _bound(name, setting, where=where, offers=offers, missing=missing) for name, setting in file.criteria.items()
     )
     _no_contradiction(file, where)
+    for name, setting in file.criteria.items():
+        if setting.exit is not None and (file.bands is None or file.number < 2 or setting.role != "required"):
+            why = "exit counts for required criteria of Layer 2 or 3 with bands"
+            raise ConfigError(f"{where}: {name} has an exit value that nothing reads", why=why, do="drop exit")
     types = file.types if "securities.security_type" in offers else ()
     sector_cap = file.ranking.sector_cap if "securities.sector" in offers else None
     ranking = _ranking(file, where, offers)

@@ -210,23 +210,35 @@ def _annual(yearly: pl.DataFrame) -> pl.DataFrame:
 
 
 def _chosen(joined: pl.DataFrame) -> pl.DataFrame:
-    """Trailing quarters where they are complete, else the last fiscal year; days since 1970 for dates."""
+    """Trailing quarters where they are complete and no fiscal year is newer, else the last fiscal year.
+
+    Dates are days since 1970; ``period_end`` is that of the earnings, the oldest of what a verdict may rest on.
+    """
+    current = pl.col("year_end").is_null() | (pl.col("quarter_end") >= pl.col("year_end"))
+
+    def chosen(quarterly: pl.Expr, annual: pl.Expr) -> pl.Expr:
+        return pl.coalesce(pl.when(current).then(quarterly), annual, quarterly)
 
     def either(quarterly: str, annual: str) -> pl.Expr:
-        return pl.coalesce(quarterly, annual)
+        return chosen(pl.col(quarterly), pl.col(annual))
 
     def growth(now: str, before: str) -> pl.Expr:
         return pl.when(pl.col(before) > 0).then(pl.col(now) / pl.col(before) - 1).otherwise(None)
 
     margin_q = pl.when(pl.col("revenue_q") > 0).then(pl.col("net_income_q") / pl.col("revenue_q")).otherwise(None)
     margin_y = pl.when(pl.col("revenue_y") > 0).then(pl.col("net_income_y") / pl.col("revenue_y")).otherwise(None)
-    quarterly = pl.col("eps_q").is_not_null() | pl.col("revenue_q").is_not_null()
-    newest = pl.when(quarterly).then(pl.col("quarter_end")).otherwise(pl.col("year_end"))
+
+    def dated(measure: str) -> pl.Expr:
+        quarter = pl.when(pl.col(f"{measure}_q").is_not_null()).then(pl.col("quarter_end"))
+        year = pl.when(pl.col(f"{measure}_y").is_not_null()).then(pl.col("year_end"))
+        return chosen(quarter, year)
+
+    newest = pl.coalesce(dated("eps"), dated("revenue"))
     return joined.with_columns(
         eps_ttm=either("eps_q", "eps_y"),
         revenue_ttm=either("revenue_q", "revenue_y"),
-        revenue_growth=pl.coalesce(growth("revenue_q", "revenue_q_before"), growth("revenue_y", "revenue_y_before")),
-        net_margin=pl.coalesce(margin_q, margin_y),
+        revenue_growth=chosen(growth("revenue_q", "revenue_q_before"), growth("revenue_y", "revenue_y_before")),
+        net_margin=chosen(margin_q, margin_y),
         return_on_equity=either("net_income_q", "net_income_y") / pl.col("equity"),
         period_end=pl.coalesce(newest, "period_end").cast(pl.Int32).cast(pl.Float64),
         filed=pl.col("known_at").dt.convert_time_zone("America/New_York").dt.date().cast(pl.Int32).cast(pl.Float64),

@@ -70,7 +70,7 @@ def _apply_actions(state: FeatureState, data: SessionData) -> None:
             close = state["close"][columns]
             factor = (close - cash) / close
             factor = np.where((factor > 0) & (cash > least * close), factor, 1.0)
-            state.rescale(columns, factor, np.ones_like(factor))
+            state.reprice(columns, factor)
 
 
 def _restart(state: FeatureState, data: SessionData, has: Array) -> None:
@@ -89,6 +89,8 @@ def _restart(state: FeatureState, data: SessionData, has: Array) -> None:
         suspects = jumped[near]
         state.matrix[np.ix_(WINDOW_ROWS, suspects)] = FRESH[WINDOW_ROWS, None]
         state["suspect_at"][suspects] = data.ordinal
+        for name in ("eps_ttm", "shares", "shares_known"):  # of an unknown basis until told again
+            state[name][suspects] = np.nan
 
 
 def _step_volume(state: FeatureState, data: SessionData, has: Array) -> None:

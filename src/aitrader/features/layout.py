@@ -1,7 +1,8 @@
 """The rows of the feature state: one float64 matrix, a row a number, a column a security.
 
-A row belongs to a *scale*: what a split (r = new shares / old shares) on its ex-date does to it. ``price`` rows are
-divided by r, ``shares`` rows multiplied by r, ``plain`` rows (RSI, ADX, log returns, counters) stay.
+A row belongs to a *scale*: what a split (r = new shares / old shares) on its ex-date does to it. ``price`` and
+``per_share`` rows are divided by r, ``shares`` rows multiplied by r, ``plain`` rows (RSI, ADX, log returns, counters)
+stay. Cash that leaves the company moves ``price`` rows alone: it is no part of what a share has earned.
 A row belongs to a *life*: ``indicator`` rows restart after a gap of over 20 sessions, ``window`` rows also restart at
 a possible split, ``keep`` rows outlive both.
 """
@@ -72,7 +73,7 @@ ROWS: tuple[Row, ...] = (
     Row(name="vendor_market_cap", life="keep"),
     Row(name="vendor_market_cap_day", life="keep"),
     # Facts as last filed (dates are days since 1970-01-01).
-    Row(name="eps_ttm", scale="price", life="keep"),
+    Row(name="eps_ttm", scale="per_share", life="keep"),
     Row(name="shares", scale="shares", life="keep"),
     Row(name="shares_known", life="keep"),
     Row(name="revenue_ttm", life="keep"),
@@ -128,6 +129,7 @@ def rows_where(**wanted: str) -> np.ndarray:
 
 
 PRICE_ROWS = rows_where(scale="price")
+PER_SHARE_ROWS = np.concatenate([PRICE_ROWS, rows_where(scale="per_share")])
 SHARE_ROWS = rows_where(scale="shares")
 INDICATOR_ROWS = rows_where(life="indicator")
 WINDOW_ROWS = np.concatenate([INDICATOR_ROWS, rows_where(life="window")])

@@ -14,7 +14,7 @@ POSITIVE = (
     "approv",
     "award",
     "beat",
-    "best",
+    "best$",
     "boost",
     "breakthrough",
     "bullish",
@@ -41,7 +41,7 @@ POSITIVE = (
     "repurchas",
     "rise",
     "rising",
-    "rose",
+    "rose$",
     "soar",
     "strong",
     "surg",
@@ -51,16 +51,17 @@ POSITIVE = (
     "upbeat",
     "upgrad",
     "upside",
-    "win",
-    "wins",
-    "won",
+    "win$",
+    "wins$",
+    "won$",
 )
 NEGATIVE = (
     "bankrupt",
     "bearish",
     "below",
     "breach",
-    "cut",
+    "cut$",
+    "cuts$",
     "decline",
     "declin",
     "decreas",
@@ -72,9 +73,12 @@ NEGATIVE = (
     "downgrad",
     "downside",
     "drop",
-    "fall",
-    "fell",
-    "fine",
+    "fall$",
+    "falls$",
+    "falling",
+    "fell$",
+    "fined",
+    "fines$",
     "fraud",
     "halt",
     "investigat",
@@ -83,7 +87,8 @@ NEGATIVE = (
     "lower",
     "loss",
     "lost",
-    "miss",
+    "miss$",
+    "misse",
     "plung",
     "probe",
     "recall",
@@ -105,7 +110,7 @@ NEGATIVE = (
     "worst",
     "wider",
 )
-NEGATION = r"(?:not|no|never|without|fails? to|failed to|unable to|n't)"
+NEGATION = r"(?:not|no|never|without|fails? to|failed to|unable to|\w+n't)"
 # Where less is good or more is bad, the direction word turns: "losses narrowed", "costs rise".
 _BURDEN = r"(?:loss|losses|costs?|expenses|debt)"
 TURNED = (
@@ -123,7 +128,10 @@ TURNED = (
 
 
 def _stems(stems: tuple[str, ...]) -> str:
-    return r"\b(?:" + "|".join(sorted(stems, key=len, reverse=True)) + r")\w*"
+    """A pattern of stems at word starts; one that ends in ``$`` is a whole word."""
+    longest = sorted(stems, key=len, reverse=True)
+    words = (stem[:-1] if stem.endswith("$") else rf"{stem}\w*" for stem in longest)
+    return r"\b(?:" + "|".join(words) + r")\b"
 
 
 def scored(headlines: pl.DataFrame) -> pl.DataFrame:

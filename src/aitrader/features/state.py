@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from aitrader.features.layout import FRESH, HEIGHT, PRICE_ROWS, SHARE_ROWS, SLICES
+from aitrader.features.layout import FRESH, HEIGHT, PER_SHARE_ROWS, PRICE_ROWS, SHARE_ROWS, SLICES
 
 Array = np.ndarray
 
@@ -26,7 +26,8 @@ class SessionData:
     ``ordinal`` is the session's position in the exchange calendar, ``day`` its date in days since 1970-01-01.
     Prices are dollars as printed on the day, ``volume`` shares, ``market_cap`` the vendor's dollars.
     ``scale_*`` are the price and share factors that take effect this morning (ex-date), ``action_columns`` the
-    securities that have any action today (their price jump is explained). ``cash`` are dollars a share of spin-offs,
+    securities whose jump an action explains today.
+    ``cash`` are dollars a share of spin-offs,
     ``special`` those of special dividends, which move prices only where they are large.
     ``fact_values`` has a row per name in ``layout.FACTS``; ``share_*`` are share counts that became known.
     """
@@ -98,9 +99,13 @@ class FeatureState:
         return FeatureState(self.securities[start:stop], self.matrix[:, start:stop].copy(), self.ordinal)
 
     def rescale(self, columns: Array, price: Array, shares: Array) -> None:
-        """Multiply the price rows of ``columns`` by ``price`` and the share rows by ``shares`` (definition 16)."""
-        self.matrix[np.ix_(PRICE_ROWS, columns)] *= price
+        """Multiply what ``columns`` say a share by ``price`` and their share counts by ``shares`` (definition 16)."""
+        self.matrix[np.ix_(PER_SHARE_ROWS, columns)] *= price
         self.matrix[np.ix_(SHARE_ROWS, columns)] *= shares
+
+    def reprice(self, columns: Array, price: Array) -> None:
+        """Multiply the prices of ``columns`` by ``price`` (definition 17)."""
+        self.matrix[np.ix_(PRICE_ROWS, columns)] *= price
 
 
 def gathered(parts: list[FeatureState]) -> FeatureState:

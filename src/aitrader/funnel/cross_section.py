@@ -15,6 +15,7 @@ from aitrader.features.layout import CLOSE_SESSIONS
 from aitrader.funnel.listings import ListingView
 
 RELATIVE_SESSIONS = 63
+COVERED = 0.5  # share of the dollar volume whose market cap must be known for caps to be the weights
 
 
 @dataclass
@@ -77,8 +78,9 @@ def step_benchmark(factors: dict[str, np.ndarray], view: ListingView, benchmark:
         factors["market_cap"] = _market_cap(factors, view)
         factors["dollar_volume"] = factors["volume"] * factors["price"]
         if view.benchmark is None:
-            cap = factors["market_cap"]
-            weights = cap if np.isfinite(cap).any() else factors["dollar_volume"]
+            cap, traded = factors["market_cap"], np.nan_to_num(factors["dollar_volume"])
+            covered = math.fsum(traded[np.isfinite(cap)].tolist()) >= COVERED * math.fsum(traded.tolist())
+            weights = cap if covered and np.isfinite(cap).any() else factors["dollar_volume"]
             benchmark.advance(ordinal=ordinal, returns=factors["return_1d_pct"] / 100, weights=weights)
 
 

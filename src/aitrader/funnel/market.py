@@ -7,6 +7,7 @@ from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
+from functools import cached_property
 from typing import Protocol
 
 import numpy as np
@@ -22,6 +23,8 @@ from aitrader.funnel.listings import Listings
 EPOCH = date(1970, 1, 1)
 ONE_DAY = timedelta(days=1)
 RATIO_KINDS = ("split", "stock_dividend")
+# These explain a jump of the price; an ordinary dividend or a new symbol does not.
+EXPLAINING_KINDS = ("split", "stock_dividend", "special_dividend", "spinoff", "merger")
 CASH_KINDS = ("special_dividend", "spinoff", "stock_dividend")
 BAR_COLUMNS = ("open", "high", "low", "close", "volume", "market_cap")
 
@@ -111,12 +114,16 @@ class Market:
         stored = store.sessions()
         self._start = stored[0] if stored else None
         self._attributes = store.attributes()
-        base = after or self._start
-        self.listings = Listings(store.securities(), self._attributes, store.symbol_intervals(), base=base)
         self._days: dict[date, _Day] = defaultdict(_Day)
         self._load_actions()
         self._load_facts()
         self._load_news()
+
+    @cached_property
+    def listings(self) -> Listings:
+        """The listings, as known session by session."""
+        base = self.after or self._start
+        return Listings(self._store.securities(), self._attributes, self._store.symbol_intervals(), base=base)
 
     def data(self, session: date, ids: np.ndarray, *, traded: bool = True) -> SessionData:
         """The session aligned to ``ids`` (sorted security ids, the state's columns).
@@ -192,7 +199,8 @@ class Market:
                 self._days[seen].late.append(security)
                 return
         day = self._days[session]
-        day.acted.append(security)
+        if kind in EXPLAINING_KINDS:
+            day.acted.append(security)
         if kind in RATIO_KINDS and ratio is not None and ratio > 0:
             if self._adjustment == "raw":
                 day.ratio[security] = day.ratio.get(security, 1.0) * ratio

@@ -76,6 +76,8 @@ def places(
     """
     file, n = judged.layer.file, judged.layer.number
     was = membership[AT[f"member{n}"]] > 0
+    # A score of the little that is known would rank a symbol without data first.
+    score = np.where(judged.verdict == UNKNOWN, np.nan, judged.score)
     cause = judged.cause.copy()
     entering = below & (judged.verdict == PASSED)
     held = np.zeros_like(was)
@@ -84,21 +86,21 @@ def places(
         membership[AT[f"passed{n}"]][renewed] = ordinal
         rank = np.full(was.size, np.inf)
         # A symbol that fails a required criterion (a fund in Layer 3) takes nobody's rank.
-        pool = order(judged.score, (was | below) & (liquid | unsure) & (judged.exit_verdict != FAILED))
+        pool = order(score, (was | below) & (liquid | unsure) & (judged.exit_verdict != FAILED))
         rank[pool] = np.arange(1, pool.size + 1)
         held = _held(judged, file.bands, was, liquid, unsure, rank, membership, ordinal, cause)
         if file.bands.enter_rank is not None:
             outside = entering & ~held & (rank > file.bands.enter_rank)
             cause[outside] = words.ENTER_RANK
             entering = entering & ~outside
-    member, relaxed, bound = _filled(judged.layer, judged.score, entering & ~held, held, sector, cause)
+    member, relaxed, bound = _filled(judged.layer, score, entering & ~held, held, sector, cause)
     cause[held] = np.where(entering[held], words.PASSES, words.HELD)
     if n >= 2:
         entered = membership[AT[f"entered{n}"]]
         entered[member & ~was] = ordinal
     membership[AT[f"member{n}"]] = member
     rank = np.zeros(was.size, dtype=np.uint32)
-    rank[order(judged.score, member)] = np.arange(1, int(member.sum()) + 1, dtype=np.uint32)
+    rank[order(score, member)] = np.arange(1, int(member.sum()) + 1, dtype=np.uint32)
     reached = below | was if n >= 2 and file.bands is not None else below
     return Places(reached=reached, member=member, rank=rank, cause=cause, relaxed=relaxed, bound=bound)
 
@@ -117,14 +119,14 @@ def _held(
     """Members that keep their place: liquid, required criteria hold (an unknown for a while), ranked, not too old."""
     file, n = judged.layer.file, judged.layer.number
     stale = membership[AT[f"stale{n}"]]
-    unknown = was & ((judged.exit_verdict == UNKNOWN) | unsure)
+    unknown = was & ((judged.exit_verdict == UNKNOWN) | (judged.verdict == UNKNOWN) | unsure)
     stale[:] = np.where(unknown, stale + 1, 0)
     exit_rank = bands.exit_rank or 2 * (file.max_symbols or was.size)
     young = ordinal - membership[AT[f"passed{n}"]] <= bands.max_age
     dwelling = ordinal - membership[AT[f"entered{n}"]] < bands.min_dwell
     sound = (liquid | unsure) & (judged.exit_verdict != FAILED)
     fresh = stale <= bands.max_stale
-    kept: np.ndarray = was & sound & fresh & (dwelling | ((rank <= exit_rank) & young))
+    kept: np.ndarray = was & sound & fresh & (dwelling | unknown | ((rank <= exit_rank) & young))
     left = was & ~kept
     cause[left & ~(liquid | unsure)] = words.OTHER_LAYER
     cause[left & sound & ~fresh] = words.STALE

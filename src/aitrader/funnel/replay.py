@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date
@@ -61,7 +62,7 @@ def fold(walk: Walk, market: Market, position: Position, sessions: Sequence[date
         view = market.listings.at(session)
         advance(state.features, data)
         step_benchmark(basis(state.features, day=data.day), view, state.benchmark, data.ordinal)
-        _sign(market, position, data, session)
+        sign(market, position, data, session)
         if progress is not None:
             progress(at + 1, len(sessions))
 
@@ -81,14 +82,14 @@ def replay(
         data = market.data(session, state.features.securities)
         view = market.listings.at(session)
         result = step(state, data, view, rules, session)
-        _sign(market, position, data, session)
+        sign(market, position, data, session)
         if progress is not None:
             progress(at + 1, len(sessions))
         yield result
 
 
-def _sign(market: Market, position: Position, data: SessionData, session: date) -> None:
-    """Note what the step just made has read."""
+def sign(market: Market, position: Position, data: SessionData, session: date) -> None:
+    """Note what a step has read, and that the walk stands after it."""
     listings = market.listings.digest(position.session, session)
     position.digest = data_digest(position.digest, data, position.state.features.securities, listings)
     position.session = session
@@ -121,6 +122,8 @@ def refold(walk: Walk, position: Position, ids: np.ndarray, *, until: date) -> N
     sessions = walk.calendar.between(walk.store.sessions()[0], position.session)
     again = folded(walk, ids, sessions, until=until)
     features.matrix[:, np.searchsorted(features.securities, ids)] = again.matrix
+    told = hashlib.sha256(position.digest.encode() + ids.tobytes() + again.matrix.tobytes())
+    position.digest = told.hexdigest()
 
 
 def _fold_late(walk: Walk, market: Market, position: Position, session: date) -> None:

@@ -32,7 +32,7 @@ from aitrader.funnel.judge import UNKNOWN
 from aitrader.funnel.listings import ListingView
 from aitrader.funnel.market import days
 from aitrader.funnel.partitions import in_partitions
-from aitrader.funnel.replay import Position, Progress, Walk, fold, refold, replay, widened
+from aitrader.funnel.replay import Position, Progress, Walk, fold, refold, replay, sign, widened
 from aitrader.store.store import Store
 
 REFOLD_SHARE = 0.3  # above this share of corrected securities everything is folded from the start
@@ -165,7 +165,6 @@ class _Again:
         done = self.position.session
         waiting = [s for s in walk.calendar.between(store.sessions()[0], run.session) if done is None or s > done]
         fold(walk, market, self.position, waiting, progress)
-        self.position.digest = run.input_digest
         self.view = market.listings.at(run.session)
         self.ordinal = walk.calendar.ordinal(run.session)
         size = self.position.state.features.size
@@ -196,8 +195,8 @@ def rebuild(store: Store, walk: Walk, *, workers: int, progress: Progress | None
         fold(walk, market, position, sessions, progress)
     else:
         position.state.features = in_partitions(store.home, walk, ids, sessions, workers=workers)
-        position.session = run.session
-    position.digest = run.input_digest
+        for session in sessions:
+            sign(market, position, market.data(session, ids), session)
     save(store, position)
 
 
