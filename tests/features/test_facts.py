@@ -70,6 +70,19 @@ def test_a_quarter_without_the_figure_leaves_q4_unknown() -> None:
     assert last([*rows, q1])["eps_ttm"] == 11.0, "Q4 cannot be derived, so the year stands in"
 
 
+def test_a_newer_fiscal_year_beats_older_quarters() -> None:
+    rows = [*quarters(4), year(1, eps_diluted=50.0, revenue=900.0)]
+    got = last(rows)
+    assert (got["eps_ttm"], got["revenue_ttm"]) == (50.0, 900.0)
+    assert got["period_end"] == (date(2014, 12, 31) - date(1970, 1, 1)).days
+
+
+def test_a_newer_fiscal_year_that_lacks_the_figure_leaves_the_quarters() -> None:
+    got = last([*quarters(4), year(1, revenue=900.0)])
+    assert got["eps_ttm"] == 10.0
+    assert got["period_end"] == (ENDS[3] - date(1970, 1, 1)).days
+
+
 def test_a_missing_quarter_breaks_the_chain() -> None:
     rows = [one for at, one in enumerate(quarters(6)) if at != 3]
     assert last(rows)["eps_ttm"] is None

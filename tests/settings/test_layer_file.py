@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from aitrader.domain.errors import ConfigError
 from aitrader.settings.layer_file import Bands, CriterionSetting, LayerFile, layer_from_content
 
-HEAD = {"layer": {"number": 1, "name": "liquidity"}}
+HEAD = {"layer": {"number": 2, "name": "technical"}}
 
 
 def layer(**sections: Any) -> LayerFile:

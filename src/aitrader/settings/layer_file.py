@@ -182,6 +182,8 @@ def _check(layer: LayerFile, *, at: KeyPath, origin: Origin) -> None:
     if layer.max_symbols is not None and layer.min_symbols > layer.max_symbols:
         why = f"min_symbols {layer.min_symbols} > max_symbols {layer.max_symbols}"
         raise fault("contradicts itself", at=head, origin=origin, why=why, do="lower min_symbols or raise max_symbols")
+    if layer.bands is not None and layer.number < 2:
+        raise fault("counts for Layers 2 and 3 only", at=(*at, "bands"), origin=origin, do="drop the section")
     if layer.bands is not None:
         exit_rank, most = layer.bands.exit_rank, layer.max_symbols
         if exit_rank is not None and most is not None and exit_rank < most:

@@ -57,7 +57,7 @@ class Funnel(Model, frozen=True):
 class Sentiment(Model, frozen=True):
     """``config/sentiment/news_analysis.yml``: how headlines become one score a symbol."""
 
-    look_back_sessions: Positive = 10
+    look_back_sessions: Annotated[int, Meta(ge=1, le=30)] = 10
     half_life_sessions: Annotated[float, Meta(gt=0)] = 3.0
     minimum_articles: Positive = 1
 

@@ -62,7 +62,7 @@ def by_session(bars: pl.DataFrame) -> list[tuple[date, pl.DataFrame, str]]:
     columns = [values["security"].to_numpy(), *(values[name].fill_null(np.nan).to_numpy() for name in BAR_VALUES)]
     groups = bars.group_by("date", maintain_order=True).len()
     ends = groups["len"].cum_sum().to_list()
-    starts = [0, *ends[:-1]]
+    starts = [0, *ends][:-1]
 
     def digest(part: tuple[int, int]) -> str:
         return _digest([column[part[0] : part[1]] for column in columns])
