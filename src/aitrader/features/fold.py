@@ -29,7 +29,7 @@ MAX_GAP = 20  # sessions without a bar after which indicators restart (definitio
 WILDER = 14
 FAST, SLOW, SIGNAL = 12, 26, 9
 EMA = 20
-RESUM_EVERY = 64  # running sums are recomputed from their ring at ordinals divisible by this (definition 5)
+RESUM_EVERY = 256  # running sums are recomputed from their ring at ordinals divisible by this (definition 5)
 SPECIAL_SHARE = 0.05  # of the price; a special dividend up to it is an ordinary one (definition 17)
 SPLIT_BELOW, SPLIT_ABOVE = 0.55, 1.8  # overnight ratios outside are a possible split (definition 18)
 SPLIT_FACTORS = np.array([2, 2.5, 3, 4, 5, 6, 7, 8, 10, 12, 15, 20, 25, 30, 35, 40, 50, 60, 75, 80, 100], dtype=float)
@@ -123,7 +123,7 @@ def _step_session_rings(state: FeatureState, data: SessionData, has: Array) -> N
 def _wilder(row: Array, value: Array, at: Array, where: Array) -> None:
     """Wilder's average: the mean of the first 14 values, then (13 x previous + value) / 14."""
     steady = (row * (WILDER - 1) + value) / WILDER
-    if not (at[where] > WILDER).all():
+    if (where & (at <= WILDER)).any():
         seeding = row + value
         steady = np.where(at > WILDER, steady, np.where(at == WILDER, seeding / WILDER, seeding))
     np.copyto(row, steady, where=where)
@@ -132,10 +132,11 @@ def _wilder(row: Array, value: Array, at: Array, where: Array) -> None:
 def _ema(row: Array, value: Array, at: Array, seeded_at: int, period: int, where: Array) -> None:
     """Exponential average seeded at bar ``seeded_at`` with the simple mean of the ``period`` values up to it."""
     following = (value - row) * (2.0 / (period + 1)) + row
-    if not (at[where] > seeded_at).all():
+    if (where & (at <= seeded_at)).any():
         sums = row + value
         following = np.where(at > seeded_at, following, np.where(at == seeded_at, sums / period, sums))
-    np.copyto(row, following, where=where & (at > seeded_at - period))
+        where = where & (at > seeded_at - period)
+    np.copyto(row, following, where=where)
 
 
 def _step_momentum(state: FeatureState, data: SessionData, has: Array) -> None:
@@ -161,7 +162,8 @@ def _step_momentum(state: FeatureState, data: SessionData, has: Array) -> None:
     np.copyto(state["macd_histogram"], histogram, where=ready)
     _step_closes(state, data, has, at)
     written = np.flatnonzero(stepped)
-    slots = (at[written] - 1).astype(np.intp) % RETURNS
+    before = (at[written] - 1).astype(np.intp)
+    slots = before - before // RETURNS * RETURNS
     state["log_returns"].reshape(-1)[slots * state.size + written] = np.log(close / previous)[written]
 
 
@@ -170,11 +172,13 @@ def _step_closes(state: FeatureState, data: SessionData, has: Array, at: Array) 
     columns = np.flatnonzero(has)
     bar, close = at[columns].astype(np.intp), data.close[columns]
     ring = state["closes"].reshape(-1)  # a flat view: taking by one index is several times faster than by two
+    slot = bar - bar // OBSERVED_CLOSES * OBSERVED_CLOSES  # a division by a constant is faster than a remainder
+    here = slot * state.size + columns
     for name, window in (("sum50", 50), ("sum200", OBSERVED_CLOSES)):
-        leaving = ring.take((bar - window) % OBSERVED_CLOSES * state.size + columns)
+        leaving = ring.take(here - window * state.size, mode="wrap")  # the ring wraps as the flat view does
         state[name][columns] += close - np.where(bar >= window, leaving, 0.0)
-    ring[bar % OBSERVED_CLOSES * state.size + columns] = close
-    state["bollinger_closes"].reshape(-1)[bar % BOLLINGER * state.size + columns] = close
+    ring[here] = close
+    state["bollinger_closes"].reshape(-1)[(slot - slot // BOLLINGER * BOLLINGER) * state.size + columns] = close
     if data.ordinal % RESUM_EVERY == 0:
         last = state["bars"].astype(np.intp) - 1
         every = np.arange(state.size)
@@ -202,9 +206,11 @@ def _step_range(state: FeatureState, data: SessionData, has: Array) -> None:
     up, down = high - state["previous_high"], state["previous_low"] - low
     plus = np.where((up > 0) & (up > down), up, 0.0)
     minus = np.where((down > 0) & (up < down), down, 0.0)
+    seeding = (stepped & (at < WILDER)).any()
     for name, value in (("plus_dm", plus), ("minus_dm", minus), ("true_range", true_range)):
         row = state[name]
-        np.copyto(row, np.where(at < WILDER, row + value, row - row / WILDER + value), where=stepped)
+        following = row - row / WILDER + value
+        np.copyto(row, np.where(at < WILDER, row + value, following) if seeding else following, where=stepped)
     _step_adx(state, at, stepped)
     np.copyto(state["previous_high"], high, where=ranged)
     np.copyto(state["previous_low"], low, where=ranged)
@@ -218,8 +224,10 @@ def _step_adx(state: FeatureState, at: Array, stepped: Array) -> None:
     index = 100.0 * (np.abs(minus - plus) / (minus + plus))
     row, seeded_at = state["adx"], 2 * WILDER - 1
     value = np.where(moving, index, 0.0)
-    np.copyto(row, row + value, where=stepped & (at >= WILDER) & (at <= seeded_at))
-    np.copyto(row, row / WILDER, where=stepped & (at == seeded_at))
+    seeding = stepped & (at >= WILDER) & (at <= seeded_at)
+    if seeding.any():
+        np.copyto(row, row + value, where=seeding)
+        np.copyto(row, row / WILDER, where=seeding & (at == seeded_at))
     np.copyto(row, (row * (WILDER - 1) + value) / WILDER, where=moving & (at > seeded_at))
 
 

@@ -68,7 +68,8 @@ class FeatureState:
     def __init__(self, securities: Array, matrix: Array | None = None, ordinal: int | None = None) -> None:
         self.securities = np.ascontiguousarray(securities, dtype=np.uint32)
         if matrix is None:
-            matrix = np.repeat(FRESH[:, None], self.securities.size, axis=1)
+            matrix = np.empty((HEIGHT, self.securities.size))
+            matrix[:] = FRESH[:, None]
         if matrix.shape != (HEIGHT, self.securities.size):
             raise ValueError(f"state of shape {matrix.shape}, expected {(HEIGHT, self.securities.size)}")
         self.matrix = matrix

@@ -47,7 +47,13 @@ class Reads(Protocol):
     def symbol_intervals(self) -> pl.DataFrame:
         """Which symbol each security had from when to when."""
 
-    def actions(self, *, after: date | None = None, always: tuple[str, ...] = ()) -> pl.DataFrame:
+    def actions(
+        self,
+        *,
+        after: date | None = None,
+        always: tuple[str, ...] = (),
+        securities: Sequence[int] | None = None,
+    ) -> pl.DataFrame:
         """Corporate actions with an ex-date or known later than ``after``, those of the kinds ``always`` whenever."""
 
     def fundamentals(
@@ -172,7 +178,8 @@ class Market:
     def _load_actions(self) -> None:
         """Actions known by ``until``'s as_of, each on its ex-date, or late on the session it became known."""
         horizon = self._calendar.scheduled_as_of(self.until)
-        actions = self._store.actions(after=self.after, always=RATIO_KINDS)
+        only = None if self._only is None else self._only.tolist()
+        actions = self._store.actions(after=self.after, always=RATIO_KINDS, securities=only)
         known = actions.filter(pl.col("known_at").is_null() | (pl.col("known_at") <= horizon))
         if self._only is not None:
             known = known.filter(pl.col("security").is_in(pl.Series(self._only).implode()))

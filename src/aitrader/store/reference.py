@@ -107,19 +107,30 @@ def insert_attributes(connection: sqlite3.Connection, rows: pl.DataFrame, popula
     return insert(connection, "company_attributes", frame, conflict="ON CONFLICT DO NOTHING")
 
 
-def actions(connection: sqlite3.Connection, *, after: date | None = None, always: tuple[str, ...] = ()) -> pl.DataFrame:
+def actions(
+    connection: sqlite3.Connection,
+    *,
+    after: date | None = None,
+    always: tuple[str, ...] = (),
+    securities: list[int] | None = None,
+) -> pl.DataFrame:
     """Corporate actions as now known, one a (security, ex_date, kind), sorted by (ex_date, security, kind).
 
     With ``after`` those whose ex-date or day of being known is later, and those of the kinds ``always`` whenever.
     """
     columns = ", ".join(_ACTION_TYPES)
-    where, parameters = "", []
+    parts: list[str] = []
+    parameters: list[str | int] = []
     if after is not None:
         kinds = ", ".join("?" * len(always))
-        where = f"WHERE ex_date > ? OR known_at > ? OR kind IN ({kinds})"
-        parameters = [after.isoformat(), after.isoformat(), *always]
+        parts.append(f"(ex_date > ? OR known_at > ? OR kind IN ({kinds}))")
+        parameters += [after.isoformat(), after.isoformat(), *always]
+    if securities is not None and len(securities) <= FEW:
+        parts.append(f"security IN ({', '.join('?' * len(securities))})")
+        parameters += securities
+    where = "WHERE " + " AND ".join(parts) if parts else ""
     sql = f"SELECT {columns} FROM corporate_actions {where} ORDER BY ex_date, security, kind, population"
-    frame = read_frame(connection, sql, _ACTION_TYPES, parameters)
+    frame = _only(read_frame(connection, sql, _ACTION_TYPES, parameters), securities)
     return frame.unique(["security", "ex_date", "kind"], keep="last", maintain_order=True)
 
 

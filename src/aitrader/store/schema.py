@@ -61,6 +61,9 @@ MIGRATIONS = (
                 PRIMARY KEY (published_at, security, headline)) WITHOUT ROWID""",
             "CREATE INDEX idx_fundamentals_security ON fundamentals (security)",
             "CREATE INDEX idx_news_security ON news (security)",
+            "CREATE INDEX idx_fundamentals_population ON fundamentals (population)",
+            "CREATE INDEX idx_news_population ON news (population)",
+            "CREATE INDEX idx_corporate_actions_population ON corporate_actions (population)",
             """CREATE TABLE quarantine (
                 population INTEGER NOT NULL, file TEXT, "row" INTEGER, symbol TEXT, date TEXT, reason TEXT NOT NULL,
                 detail TEXT)""",

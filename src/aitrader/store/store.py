@@ -38,6 +38,7 @@ class Store:
     def __init__(self, home: Home, connection: sqlite3.Connection, *, write: bool, calendar: Calendar) -> None:
         self.home, self._connection, self._write, self._calendar = home, connection, write, calendar
         self._token: int | None = None
+        self._frames: dict[str, tuple[tuple[int, int], pl.DataFrame]] = {}
 
     @classmethod
     def open(cls, home: Home, *, write: bool, create: bool = False) -> Self:
@@ -171,9 +172,18 @@ class Store:
 
     # -- reference data -----------------------------------------------------------------------------------------
 
+    def _once(self, name: str, read: Callable[[sqlite3.Connection], pl.DataFrame]) -> pl.DataFrame:
+        """A whole table, read again only where this connection or another has written since."""
+        version = self._connection.execute("PRAGMA data_version").fetchone()[0]
+        stamp = (int(version), self._connection.total_changes)
+        held = self._frames.get(name)
+        if held is None or held[0] != stamp:
+            held = self._frames[name] = (stamp, read(self._connection))
+        return held[1]
+
     def securities(self) -> pl.DataFrame:
         """The table of securities in order of id, one row an id ever given."""
-        return companies.companies(self._connection)
+        return self._once("securities", companies.companies)
 
     def symbol_intervals(self) -> pl.DataFrame:
         """security, symbol, from_date, to_date (exclusive, null: still), sorted by security and date."""
@@ -181,14 +191,21 @@ class Store:
 
     def attributes(self) -> pl.DataFrame:
         """Attributes by security with the date from which each row counts (0001-01-01: always)."""
-        return reference.attributes(self._connection)
+        return self._once("attributes", reference.attributes)
 
-    def actions(self, *, after: date | None = None, always: tuple[str, ...] = ()) -> pl.DataFrame:
+    def actions(
+        self,
+        *,
+        after: date | None = None,
+        always: tuple[str, ...] = (),
+        securities: Sequence[int] | None = None,
+    ) -> pl.DataFrame:
         """Corporate actions as now known, sorted by ex-date and security; cash in dollars a share.
 
         With ``after`` those whose ex-date or day of being known is later, and those of the kinds ``always`` whenever.
         """
-        return reference.actions(self._connection, after=after, always=always)
+        chosen = None if securities is None else list(securities)
+        return reference.actions(self._connection, after=after, always=always, securities=chosen)
 
     def fundamentals(
         self,
