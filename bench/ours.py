@@ -1,7 +1,7 @@
 """The scanner itself: its fold over the same bars, the whole funnel on a session, sizes, and a long replay.
 
-As a process: ``python -m bench.ours every|last FOLDER`` recomputes the factors from the written bars, and
-``python -m bench.ours factors|funnel SYMBOLS SESSIONS`` steps through that many sessions and prints its seconds.
+As a process: ``python -m bench.ours factors|funnel SYMBOLS SESSIONS`` steps through that many sessions and prints
+its seconds.
 """
 
 from __future__ import annotations
@@ -20,16 +20,14 @@ import polars as pl
 from aitrader.domain.factors import FACTORS
 from aitrader.features.fold import advance
 from aitrader.features.layout import FACTS
-from aitrader.features.measure import measure
-from aitrader.features.state import FeatureState, SessionData
 from aitrader.funnel.engine import Rules, fresh, step
 from aitrader.funnel.listings import Listings
 from aitrader.funnel.rules import rules_for
 from aitrader.settings.load import load_settings
-from bench.data import Market, market, read, weekdays
+from bench.data import Market, market, weekdays
+from bench.fold import FIRST, factors, recompute, session_data
 from bench.timing import ROOT, Figure, UnmeasuredError, figure, module, peak_mb, process, warm
 
-FIRST = 5_000  # ordinal of the first session; any will do
 REPLAY = (10_000, 2_520)
 SIZES = (1_000, 10_000, 100_000)
 WARM_UP, MEASURED = 260, 40  # sessions: the longest window is full before the first measured one
@@ -42,8 +40,8 @@ def figures(bars: Market, folder: Path, repeats: int) -> dict[str, Figure | Unme
     out: dict[str, Figure | UnmeasuredError] = {
         "ours.every.warm": warm(lambda: recompute(bars, every=True), repeats=repeats),
         "ours.last.warm": warm(lambda: recompute(bars, every=False), repeats=repeats),
-        "ours.every.process": process(module("bench.ours", "every", str(folder)), repeats=repeats),
-        "ours.last.process": process(module("bench.ours", "last", str(folder)), repeats=repeats),
+        "ours.every.process": process(module("bench.fold", str(folder), "every"), repeats=repeats),
+        "ours.last.process": process(module("bench.fold", str(folder), "last"), repeats=repeats),
     }
     for symbols in SIZES:
         parts = sessions(symbols)
@@ -51,33 +49,6 @@ def figures(bars: Market, folder: Path, repeats: int) -> dict[str, Figure | Unme
         if symbols == REPLAY[0]:
             out |= {f"ours.{name}": value for name, value in parts.items()}
     return out | replay("factors", *REPLAY) | replay("funnel", *REPLAY)
-
-
-def session_data(bars: Market, t: int, ordinal: int, **more: Any) -> SessionData:
-    """Session ``t`` of the market as the fold takes it."""
-    cap = np.full(bars.symbols, np.nan)
-    day = 18_000 + ordinal
-    return SessionData(ordinal=ordinal, day=day, market_cap=cap, **{k: v[t] for k, v in bars.arrays().items()}, **more)
-
-
-def factors(state: FeatureState, day: int) -> dict[str, Any]:
-    """Every factor of the last session folded in."""
-    return measure(state, day=day, look_back=10, half_life=3.0, minimum_articles=1)
-
-
-def recompute(bars: Market, *, every: bool) -> dict[str, Any]:
-    """Fold the whole market from nothing; the factors at each session, or at the last one only."""
-    state = FeatureState(np.arange(bars.symbols))
-    out: dict[str, Any] = {}
-    for t in range(bars.sessions):
-        data = session_data(bars, t, FIRST + t)
-        advance(state, data)
-        if every or t == bars.sessions - 1:
-            out = factors(state, data.day)
-    return out
-
-
-# --- the whole funnel ---
 
 
 def rules() -> Rules:
@@ -195,8 +166,4 @@ def replayed(what: str, symbols: int, count: int, chunk: int = 252) -> dict[str,
 
 
 if __name__ == "__main__":
-    word, *rest = sys.argv[1:]
-    if word in ("factors", "funnel"):
-        print(json.dumps(replayed(word, int(rest[0]), int(rest[1]))))
-    else:
-        print(len(recompute(read(Path(rest[0])), every=word == "every")))
+    print(json.dumps(replayed(sys.argv[1], int(sys.argv[2]), int(sys.argv[3]))))
