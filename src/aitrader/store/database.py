@@ -66,7 +66,7 @@ def connect(home: Home, *, write: bool, create: bool = False) -> sqlite3.Connect
                 connection.execute("PRAGMA synchronous = FULL")
                 connection.execute("PRAGMA journal_size_limit = 67108864")
                 migrate(connection)
-            except BaseException:
+            except BaseException:  # an interrupt too must leave nothing half done; it is raised again
                 connection.close()
                 raise
             return connection
@@ -84,7 +84,7 @@ def _open_for_reading(home: Home) -> sqlite3.Connection:
         # A folder that cannot be written holds no shared memory file; without a log the file alone is the truth.
         connection = _open(home.database, "ro&immutable=1")
         version = schema_version(connection)
-    except BaseException:
+    except BaseException:  # an interrupt too must leave nothing half done; it is raised again
         connection.close()
         raise
     if version < LATEST:
@@ -111,7 +111,7 @@ def transaction(connection: sqlite3.Connection) -> Iterator[sqlite3.Connection]:
     try:
         yield connection
         connection.execute("COMMIT")
-    except BaseException:
+    except BaseException:  # an interrupt too must leave nothing half done; it is raised again
         if connection.in_transaction:
             connection.execute("ROLLBACK")
         raise

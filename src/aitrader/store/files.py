@@ -29,7 +29,7 @@ def write_file(path: Path, content: Sequence[bytes | memoryview], *, durable: bo
         finally:
             os.close(descriptor)
         temporary.replace(path)
-    except BaseException:
+    except BaseException:  # an interrupt too must leave nothing half done; it is raised again
         temporary.unlink(missing_ok=True)
         raise
 

@@ -140,7 +140,7 @@ def migrate(connection: sqlite3.Connection) -> None:
                     connection.execute(statement)
                 connection.execute("INSERT INTO schema_version VALUES (?, ?)", (migration.version, migration.name))
             connection.execute("COMMIT")
-        except BaseException:
+        except BaseException:  # an interrupt too must leave nothing half done; it is raised again
             if connection.in_transaction:
                 connection.execute("ROLLBACK")
             raise

@@ -47,7 +47,7 @@ class Store:
         if write:
             try:
                 store._sweep()
-            except BaseException:
+            except BaseException:  # an interrupt too must leave nothing half done; it is raised again
                 store.close()
                 raise
         return store
