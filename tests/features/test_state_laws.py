@@ -7,8 +7,9 @@ from typing import Any
 import numpy as np
 import pytest
 
+from aitrader.features.fold import advance
 from aitrader.features.layout import FRESH, HEIGHT
-from aitrader.features.state import FeatureState, gathered
+from aitrader.features.state import FeatureState, SessionData, gathered
 from tests.support.folding import NAN, Floats, Folded, advanced, fold, merged, split, walk
 from tests.support.size import more
 
@@ -150,3 +151,14 @@ def test_a_fresh_state_knows_nothing() -> None:
     state = FeatureState(np.arange(3))
     assert state.ordinal is None
     np.testing.assert_array_equal(state.matrix, np.repeat(FRESH[:, None], 3, axis=1))
+
+
+def test_sessions_before_the_first_bar_or_event_leave_a_fresh_state_as_it_is() -> None:
+    """So that a listing without a past need not be folded through the sessions before it."""
+    ids = np.arange(1, 4, dtype=np.uint32)
+    state, fresh = FeatureState(ids), FeatureState(ids)
+    nothing = np.full(ids.size, np.nan)
+    bars = dict.fromkeys(("open", "high", "low", "close", "volume", "market_cap"), nothing)
+    for session in range(600):
+        advance(state, SessionData(ordinal=1_000 + session, day=20_000 + session, **bars))
+    assert np.array_equal(state.matrix, fresh.matrix, equal_nan=True)

@@ -90,10 +90,15 @@ class FeatureState:
         return FeatureState(self.securities.copy(), self.matrix.copy(), self.ordinal)
 
     def grown(self, securities: Array) -> FeatureState:
-        """This state over ``securities`` (sorted, a superset of today's): new columns are fresh."""
-        wider = FeatureState(securities, None, self.ordinal)
-        wider.matrix[:, np.searchsorted(wider.securities, self.securities)] = self.matrix
-        return wider
+        """This state over ``securities`` (sorted, a superset of today's): new columns are fresh; itself where none is."""
+        if self.size == len(securities):
+            return self
+        kept = self.size if np.array_equal(securities[: self.size], self.securities) else 0
+        matrix = np.empty((HEIGHT, len(securities)))
+        matrix[:, kept:] = FRESH[:, None]
+        at = slice(0, kept) if kept else np.searchsorted(securities, self.securities)
+        matrix[:, at] = self.matrix
+        return FeatureState(securities, matrix, self.ordinal)
 
     def columns(self, start: int, stop: int) -> FeatureState:
         """The partition of columns ``start:stop``, as a contiguous copy."""

@@ -170,6 +170,11 @@ class Market:
             )[:, kept]
         return SessionData(ordinal=self._calendar.ordinal(session), day=days(session), **arrays, **extra)
 
+    @property
+    def first_event(self) -> date:
+        """The first session on which anything besides bars becomes known; date.max where nothing does."""
+        return min(self._days, default=date.max)
+
     def late(self, session: date) -> np.ndarray:
         """Securities with an action that became known on ``session``, after its ex-date; to be folded again."""
         day = self._days.get(session)

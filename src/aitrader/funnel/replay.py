@@ -109,8 +109,13 @@ def folded(walk: Walk, ids: np.ndarray, sessions: Sequence[date], *, until: date
     state = FeatureState(ids)
     firsts = walk.store.securities().filter(pl.col("id").is_in(pl.Series(ids).implode()))["first_bar"]
     first = date.max if firsts.null_count() == firsts.len() else cast(date, firsts.min())
+    # A session without a bar or an event leaves a fresh state as it is: most new listings have no past at all.
+    told = min(first, market.first_event)
     for session in sessions:
-        advance(state, market.data(session, ids, traded=session >= first))
+        if session >= told:
+            advance(state, market.data(session, ids, traded=session >= first))
+    if sessions:
+        state.ordinal = walk.calendar.ordinal(sessions[-1])
     return state
 
 

@@ -213,7 +213,7 @@ def restore(store: Store, walk: Walk, *, on_or_before: date | None, progress: Pr
         return Position(fresh(ids))
     securities = np.asarray(found.meta["securities"], dtype=np.uint32)
     ordinal = walk.calendar.ordinal(found.session)
-    features = FeatureState(securities, found.matrix.copy(), ordinal)
+    features = FeatureState(securities, found.matrix, ordinal).grown(ids)
     bench = found.meta["benchmark"]
     weights = None if bench["weights"] is None else np.array(bench["weights"], dtype=float)
     benchmark = Benchmark([float(level) for level in bench["levels"]], float(bench["level"]), weights, ordinal)
@@ -225,7 +225,6 @@ def restore(store: Store, walk: Walk, *, on_or_before: date | None, progress: Pr
     touched = np.union1d(changed, np.setdiff1d(seen, securities)).astype(np.uint32)
     if touched.size > REFOLD_SHARE * ids.size:
         return Position(fresh(ids))
-    widened(position, ids)
     if touched.size:
         if progress is not None:
             progress(0, int(touched.size))

@@ -33,7 +33,7 @@ _NAME = re.compile(r"(\d{4}-\d{2}-\d{2})\.ckpt")
 
 @dataclass(frozen=True, kw_only=True)
 class Checkpoint:
-    """The state after ``session``: ``matrix`` is (rows, securities) float64, read-only; ``meta`` as it was saved."""
+    """The state after ``session``: ``matrix`` is (rows, securities) float64, the reader's own; ``meta`` as it was saved."""
 
     session: date
     input_digest: str
@@ -86,7 +86,6 @@ def load_checkpoint(folder: Path, *, version: str, on_or_before: date) -> Checkp
             head, offset = _header(path)
             matrix = np.fromfile(path, dtype=np.float64, offset=offset).reshape(head["shape"])
             if head["crc32"] == _checksums(matrix) and head["version"] == version:
-                matrix.flags.writeable = False
                 return Checkpoint(session=session, input_digest=head["input_digest"], matrix=matrix, meta=head["meta"])
         except (ValueError, KeyError, struct.error):
             pass
