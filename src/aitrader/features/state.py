@@ -90,7 +90,7 @@ class FeatureState:
         return FeatureState(self.securities.copy(), self.matrix.copy(), self.ordinal)
 
     def grown(self, securities: Array) -> FeatureState:
-        """This state over ``securities`` (sorted, a superset of today's): new columns are fresh; itself where none is."""
+        """This state over ``securities`` (sorted, a superset): new columns are fresh; itself where there are none."""
         if self.size == len(securities):
             return self
         kept = self.size if np.array_equal(securities[: self.size], self.securities) else 0

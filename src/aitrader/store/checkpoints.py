@@ -33,7 +33,7 @@ _NAME = re.compile(r"(\d{4}-\d{2}-\d{2})\.ckpt")
 
 @dataclass(frozen=True, kw_only=True)
 class Checkpoint:
-    """The state after ``session``: ``matrix`` is (rows, securities) float64, the reader's own; ``meta`` as it was saved."""
+    """The state after ``session``: ``matrix`` is (rows, securities) float64, the reader's own; ``meta`` as saved."""
 
     session: date
     input_digest: str
