@@ -16,7 +16,7 @@ COVERS = (
     "src/aitrader/features",
     "src/aitrader/criteria",
     "src/aitrader/funnel",
-    "src/aitrader/providers",
+    "src/aitrader/providers/dataset*.py",
     "config/scanners",
     "datasets",
     "proofs/_markets.py",
