@@ -18,7 +18,7 @@ from aitrader.funnel.replay import Progress, Walk
 from aitrader.funnel.rules import kept, rules_for
 from aitrader.funnel.what_if import ConfigTest, compare
 from aitrader.operations.report import Report
-from aitrader.providers import Source
+from aitrader.providers import LIVE, Source
 from aitrader.settings.load import Settings
 from aitrader.settings.scanner import ScannerConfig, scanner_from_content
 from aitrader.store.home import Home, current_market, set_current_market
@@ -77,6 +77,7 @@ def populate(
     settings: Settings,
     source: str | None,
     path: Path | None,
+    file: Path | None,
     force_refresh: bool,
     accept_shrink: bool,
     market: str | None,
@@ -84,11 +85,12 @@ def populate(
 ) -> PopulateResult:
     """Discover and store what a source delivers, then qualify its new sessions; of a dataset you choose the session.
 
-    Idempotent. Raises RefusedError for simulated data in production unless it was named, and for a shrunk discovery.
+    Idempotent. Raises RefusedError for simulated data in production unless it was named, for a shrunk discovery, and
+    for a change of the live market while no environment is named.
     """
-    provider = _source(settings, source, path)
+    provider = _source(settings, source, path, file)
     _guard(settings, provider, named=source is not None)
-    home = Home(settings.place.home, settings.place.environment, market or provider.name)
+    home = Home(settings.place.home, settings.place.environment, market or provider.market)
     if not home.database.exists():
         _check(
             settings.scanner
@@ -119,7 +121,7 @@ def populate(
             f"{len(ingested.sessions_written):,} sessions, {sum(ingested.quarantined.values()):,} rows quarantined"
         )
         scanned = None
-        if not _is_dataset(delivery):
+        if stored and not _is_dataset(delivery):
             scanned = _scan(store, settings, as_of=None, force=False, report=report)
         return PopulateResult(
             home=home,
@@ -223,8 +225,13 @@ def _scan(store: Store, settings: Settings, *, as_of: date | None, force: bool, 
     )
 
 
-def _source(settings: Settings, name: str | None, path: Path | None) -> Source:
+def _source(settings: Settings, name: str | None, path: Path | None, file: Path | None) -> Source:
     chosen = name or settings.sources.default
+    if chosen == "manual":
+        from aitrader.providers.manual import ManualSource
+
+        listed = file or settings.place.config_dir / settings.sources.manual.file
+        return ManualSource(listed)
     if chosen == "dataset":
         from aitrader.providers.dataset import DatasetSource
 
@@ -238,7 +245,7 @@ def _source(settings: Settings, name: str | None, path: Path | None) -> Source:
         if path is not None:
             raise UsageError("--path goes with --source dataset", why="the simulated market reads no folder")
         return SimulatedSource(settings.sources.simulated)
-    raise UsageError(f"no source is called {chosen!r}", do="choose simulated or dataset")
+    raise UsageError(f"no source is called {chosen!r}", do="choose simulated, dataset or manual")
 
 
 def _guard(settings: Settings, source: Source, *, named: bool) -> None:
@@ -247,6 +254,12 @@ def _guard(settings: Settings, source: Source, *, named: bool) -> None:
             "simulated data is refused in production",
             why="AI_TRADER_ENV is production and no source was named",
             do="name a real source, or --source simulated if that is what you want",
+        )
+    if source.market == LIVE and not settings.place.environment_is_set:
+        raise RefusedError(
+            f"source {source.name} changes the live market",
+            why="AI_TRADER_ENV is not set, so it is not known whether this is production",
+            do="set AI_TRADER_ENV=development or AI_TRADER_ENV=production",
         )
 
 

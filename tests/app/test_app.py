@@ -35,8 +35,14 @@ class Desk:
 
     def deliver(self, until: int = LAST, tables: Tables | None = None, **more: Any) -> app.PopulateResult:
         write_dataset(self.folder, (tables or self.tables).delivered(until=until))
-        given: dict[str, Any] = {"source": "dataset", "path": self.folder, "force_refresh": False, "market": None}
-        given |= {"accept_shrink": False, **more}
+        given: dict[str, Any] = {
+            "source": "dataset",
+            "path": self.folder,
+            "file": None,
+            "force_refresh": False,
+            "market": None,
+        }
+        given |= {"market": None, "accept_shrink": False, **more}
         return app.populate(settings=self.project.settings(), report=self.told, **given)
 
     def scan(self, as_of: date | None = None, *, force: bool = True) -> app.ScanResult:
@@ -116,7 +122,7 @@ def test_sources_that_mean_nothing_are_refused(
             accept_shrink=False,
             market=None,
             report=Told(),
-            **given,
+            **{"file": None, **given},
         )
     assert not (desk.project.root / "state").exists()
 
@@ -298,6 +304,56 @@ def test_a_collapsed_layer_never_replaces_the_last_good_one_unforced(desk: Desk)
     assert members(desk, 1) == set()
 
 
+# --- the manual list ---
+
+
+def listed(project: Project, lines: str, **more: Any) -> app.PopulateResult:
+    """What a manual list of these lines changes."""
+    file = project.root / "list.txt"
+    file.write_text(lines)
+    given: dict[str, Any] = {"source": "manual", "path": None, "file": file, "force_refresh": False, "market": None}
+    return app.populate(
+        settings=project.settings(more.pop("env", None)), accept_shrink=False, report=Told(), **(given | more)
+    )
+
+
+def test_a_manual_list_fills_the_live_market_and_judges_nothing(tmp_path: Path) -> None:
+    found = listed(Project(root=tmp_path), "AAPL\nBRK.B\nNA\nTRUE\n")
+    assert (found.home.market, found.source, found.symbols, found.new, found.scan) == ("live", "manual", 4, 4, None)
+    with Store.open(found.home, write=False) as store:
+        assert sorted(store.securities()["symbol"]) == ["AAPL", "BRK.B", "NA", "TRUE"]
+        assert store.reader.active_run() is None
+
+
+def test_a_shorter_manual_list_closes_nothing_and_raises_no_alarm(tmp_path: Path) -> None:
+    project = Project(root=tmp_path)
+    listed(project, "AAPL\nMSFT\nSPY\nQQQ\n")
+    found = listed(project, "AAPL\nNVDA\n")
+    assert (found.new, found.closed) == (1, 0)
+    with Store.open(found.home, write=False) as store:
+        assert store.securities().filter("active")["symbol"].sort().to_list() == ["AAPL", "MSFT", "NVDA", "QQQ", "SPY"]
+
+
+def test_without_a_file_the_list_of_the_config_folder_is_read(tmp_path: Path) -> None:
+    found = app.populate(
+        settings=Project(root=tmp_path).settings(),
+        source="manual",
+        path=None,
+        file=None,
+        force_refresh=False,
+        accept_shrink=False,
+        market=None,
+        report=Told(),
+    )
+    assert found.symbols >= 500
+
+
+def test_a_live_market_is_not_changed_while_no_environment_is_named(tmp_path: Path) -> None:
+    with pytest.raises(RefusedError, match="AI_TRADER_ENV is not set"):
+        listed(Project(root=tmp_path), "AAPL\n", env={"AI_TRADER_ENV": ""})
+    assert not (tmp_path / "state").exists()
+
+
 # --- environments ---
 
 
@@ -308,6 +364,7 @@ def test_production_refuses_the_simulated_market_unless_it_is_named(tmp_path: Pa
             settings=project.settings(),
             source=None,
             path=None,
+            file=None,
             force_refresh=False,
             accept_shrink=False,
             market=None,

@@ -84,12 +84,26 @@ class Fake:
         (
             "universe --populate",
             "populate",
-            {"source": None, "path": None, "force_refresh": False, "accept_shrink": False, "market": None},
+            {
+                "source": None,
+                "path": None,
+                "file": None,
+                "force_refresh": False,
+                "accept_shrink": False,
+                "market": None,
+            },
         ),
         (
             "universe --populate --source dataset --path real --force-refresh --accept-shrink --market m",
             "populate",
-            {"source": "dataset", "path": Path("real"), "force_refresh": True, "accept_shrink": True, "market": "m"},
+            {
+                "source": "dataset",
+                "path": Path("real"),
+                "file": None,
+                "force_refresh": True,
+                "accept_shrink": True,
+                "market": "m",
+            },
         ),
         (
             "universe --requalify --layer 2 --force",
@@ -117,8 +131,15 @@ def test_flags_reach_the_engine(ai: Ai, published: Path, line: str, name: str, g
 def test_a_scan_of_an_empty_home_populates_the_default_source_first(ai: Ai, published: Path, tmp_path: Path) -> None:
     fake = Fake(published)
     assert ai("scan", env={"AI_TRADER_HOME": str(tmp_path)}, facade=fake).code == 0
-    nothing = {"source": None, "path": None, "force_refresh": False, "accept_shrink": False, "market": None}
-    assert fake.asked == [("populate", nothing)]
+    nothing = {
+        "source": None,
+        "path": None,
+        "file": None,
+        "force_refresh": False,
+        "accept_shrink": False,
+        "market": None,
+    }
+    assert fake.asked == [("populate", nothing | {"market": None})]
 
 
 def test_a_dated_scan_of_an_empty_home_populates_and_then_scans(ai: Ai, published: Path, tmp_path: Path) -> None:

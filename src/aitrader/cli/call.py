@@ -27,6 +27,7 @@ class Facade(Protocol):
         settings: Settings,
         source: str | None,
         path: Path | None,
+        file: Path | None,
         force_refresh: bool,
         accept_shrink: bool,
         market: str | None,

@@ -39,6 +39,7 @@ def scan(
             settings=settings,
             source=None,
             path=None,
+            file=None,
             force_refresh=False,
             accept_shrink=False,
             market=None,

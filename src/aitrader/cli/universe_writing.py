@@ -24,10 +24,11 @@ def populate(
     call: Call,
     *,
     source: Annotated[
-        Literal["simulated", "dataset"] | None,
+        Literal["simulated", "dataset", "manual"] | None,
         Help("where listings and bars come from; by default as config/sources.yml says"),
     ] = None,
     path: Annotated[Path | None, Help("the dataset's folder of Parquet or CSV files", metavar="FOLDER")] = None,
+    file: Annotated[Path | None, Help("the manual source's list, a symbol a line", metavar="FILE")] = None,
     force_refresh: Annotated[bool, Help("read everything again, also what is stored already")] = False,
     accept_shrink: Annotated[bool, Help("close listings even where under 90 % of the last ones were found")] = False,
 ) -> int:
@@ -37,10 +38,13 @@ def populate(
     """
     if path is not None and source != "dataset":
         raise UsageError("--path goes with --source dataset", do="write --source dataset --path FOLDER")
+    if file is not None and source != "manual":
+        raise UsageError("--file goes with --source manual", do="write --source manual --file FILE")
     result = call.facade().populate(
         settings=call.settings(),
         source=source,
         path=path,
+        file=file,
         force_refresh=force_refresh,
         accept_shrink=accept_shrink,
         market=call.market,
@@ -152,7 +156,9 @@ def _tell_population(call: Call, result: PopulateResult) -> None:
         out.write("nothing new\n")
     for reason, count in sorted(result.quarantined.items()):
         out.write(f"quarantined {count:,} rows: {reason}\n")
-    if result.scan is None:
+    if result.last_session is None:
+        out.write("no bars are stored, so nothing can be judged: populate the market from a source that has bars\n")
+    elif result.scan is None:
         out.write("next: python ai_trader.py scan [--as-of DATE]\n")
 
 

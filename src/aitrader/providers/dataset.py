@@ -36,6 +36,11 @@ class DatasetSource:
         """dataset-NAME."""
         return f"dataset-{self.description.name}"
 
+    @property
+    def market(self) -> str:
+        """A market of its own."""
+        return self.name
+
     def deliver(self, *, until: date | None = None) -> Delivery:
         """Every row that can be believed; raises SourceError for a file that cannot be used."""
         return _Reading(self.description, self.calendar, until).delivery(self.name)

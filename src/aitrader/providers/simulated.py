@@ -21,6 +21,11 @@ class SimulatedSource:
         """Always ``simulated``: such data can never pass for real."""
         return "simulated"
 
+    @property
+    def market(self) -> str:
+        """A market of its own."""
+        return self.name
+
     def deliver(self, *, until: date | None = None) -> Delivery:
         """The market up to ``until``, at most up to its own last session; a later date only appends rows.
 

@@ -34,12 +34,19 @@ class DatasetFolder(Model, frozen=True):
     path: str | None = None  # a relative path starts at the project's folder
 
 
+class ManualList(Model, frozen=True):
+    """The list of symbols read when no ``--file`` is given."""
+
+    file: Word = "symbols/fallback_universe.txt"  # a relative path starts at the config folder
+
+
 class Sources(Model, frozen=True):
     """``config/sources.yml``: where the market's data comes from."""
 
     default: Literal["simulated", "dataset"] = "simulated"
     simulated: Simulated = Simulated()
     dataset: DatasetFolder = DatasetFolder()
+    manual: ManualList = ManualList()
 
 
 class Performance(Model, frozen=True):
