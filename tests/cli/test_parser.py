@@ -18,8 +18,11 @@ UNIVERSE = next(command for command in COMMANDS if command.name == "universe")
 SCOPING = "--layer"
 
 BAD = [
-    ("univers --stats", "unknown command 'univers'; did you mean universe? (commands: scan, universe, config)"),
-    ("frobnicate", "unknown command 'frobnicate'; commands: scan, universe, config"),
+    (
+        "univers --stats",
+        "unknown command 'univers'; did you mean universe? (commands: scan, universe, config, simulate)",
+    ),
+    ("frobnicate", "unknown command 'frobnicate'; commands: scan, universe, config, simulate"),
     ("universe --laier 3", "unknown flag --laier; did you mean --layer? ("),
     ("universe --stat", "unknown flag --stat; did you mean --stats? ("),
     ("--layer 3", "no command before --layer; write universe before it"),

@@ -45,6 +45,7 @@ WRITING = {
     "universe-requalify-all": ["universe --requalify-all --parallel"],
     "universe-test-config": ["universe --test-config --dry-run --layer 1"],
 }
+SERVING = {"simulate"}  # answers once and serves until it is interrupted
 ENVELOPE = {
     *("schema_version", "environment", "source", "run_id", "config_version"),
     *("as_of", "session", "published_at", "provisional", "stale"),
@@ -70,7 +71,7 @@ def test_each_action_has_a_schema_and_a_line_here() -> None:
         for command in COMMANDS
         for action in command.actions
     }
-    assert pages == set(LINES) | set(WRITING)
+    assert pages == set(LINES) | set(WRITING) | SERVING
     assert pages | {"envelope", "error"} == set(SCHEMAS)
 
 

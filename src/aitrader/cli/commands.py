@@ -7,6 +7,7 @@ from typing import Final
 from aitrader.cli import (
     config_command,
     scan_command,
+    simulate_command,
     universe_health,
     universe_layers,
     universe_symbols,
@@ -33,5 +34,10 @@ COMMANDS: Final = (
         name="config",
         summary="Show the effective configuration and where each setting comes from.",
         actions=actions_in(config_command),
+    ),
+    Command(
+        name="simulate",
+        summary="Serve the simulated market over HTTP in the wire formats of Alpaca, Polygon and the SEC.",
+        actions=actions_in(simulate_command),
     ),
 )

@@ -1,0 +1,1 @@
+"""What the scanner serves over sockets."""
