@@ -141,9 +141,10 @@ def test_a_fault_befalls_the_request_it_names(market, rule, holds):
 @pytest.mark.parametrize(
     "content",
     [
-        [{"kind": "earthquake"}],
-        [{"kind": "empty", "nth": 0}],
-        [{"kind": "empty", "color": 1}],
+        {"faults": [{"kind": "earthquake"}]},
+        {"faults": [{"kind": "empty", "nth": 0}]},
+        {"faults": [{"kind": "empty", "color": 1}]},
+        [{"kind": "empty"}],
         {"limits": {"nobody": {"requests": 1, "seconds": 1.0}}},
         "text",
     ],
@@ -187,7 +188,7 @@ def test_splits_scale_older_bars_alone(market):
     )
     assert raw[-1] == split_adjusted[-1]
     for old, new in zip(raw[:-1], split_adjusted[:-1], strict=True):
-        assert new["c"] == pytest.approx(old["c"] / 2, abs=1e-4)
+        assert new["c"] == pytest.approx(old["c"] / 2, abs=1e-4)  # prices have four decimals
         assert new["v"] == 2 * old["v"]
     found = json.loads(get(on, "/v3/reference/splits", POLYGON, ticker="AAPL").body)["results"]
     assert [(one["split_from"], one["split_to"]) for one in found] == [(1.0, 2.0)]

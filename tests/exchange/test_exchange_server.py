@@ -38,3 +38,15 @@ def test_faults_of_the_socket_and_a_kept_connection(market):
         with pytest.raises(ConnectionError):
             ask(connection, NEWS)
         connection.close()
+
+
+@pytest.mark.parametrize("length", ["-1", "many", "\xb2", "70000"])
+def test_a_length_that_is_none_is_refused(market, capfd, length):
+    with serving(exchange(market)) as url:
+        connection = http.client.HTTPConnection(urlsplit(url).netloc, timeout=10)
+        connection.putrequest("POST", CLOCK)
+        connection.putheader("content-length", length.encode("latin-1"))
+        connection.endheaders()
+        assert connection.getresponse().status == 413
+        connection.close()
+    assert "Traceback" not in capfd.readouterr().err

@@ -18,7 +18,8 @@ def simulate(
     *,
     port: Annotated[int, Help("the port to listen on; 0 takes a free one", at_least=0, at_most=65535)],
     clock: Annotated[
-        date | None, Help("the evening of this date is the exchange's now; its market's last session", metavar="DATE")
+        date | None,
+        Help("the exchange's now is the evening of this date; by default of the market's last", metavar="DATE"),
     ] = None,
     faults: Annotated[Path | None, Help("a YAML file with faults to inject and rate limits to keep")] = None,
 ) -> int:
@@ -28,7 +29,6 @@ def simulate(
     count and the kind's own value, and limits: requests and seconds by vendor.
     """
     from aitrader.domain.errors import UsageError
-    from aitrader.exchange.answer import RefusalError
     from aitrader.exchange.exchange import Exchange, evening
     from aitrader.exchange.faults import conditions
     from aitrader.operations.published import bare_envelope
@@ -38,18 +38,20 @@ def simulate(
 
     settings = call.settings()
     own = settings.sources.simulated
-    told = conditions(None if faults is None else read_document(faults, shown=str(faults)).values)
     day = own.until if clock is None else clock
-    exchange = Exchange(
-        SimulatedSource(own).deliver(),
-        evening(own.until),
-        conditions=told,
-    )
+    if not own.start <= day <= own.until:
+        why = f"it runs from {own.start} to {own.until}"
+        raise UsageError(f"--clock {day} is outside the simulated market", why=why, do="give a date inside it")
+    if faults is not None and not faults.is_file():
+        raise UsageError(f"--faults {faults} is no file", do="name a YAML file with faults and limits")
+    told = conditions(None if faults is None else read_document(faults, shown=str(faults)).values)
+    exchange = Exchange(SimulatedSource(own).deliver(), evening(day), conditions=told)
     try:
-        exchange.move(evening(day))
-    except RefusalError as error:
-        raise UsageError(f"no clock at {day}", why=error.message) from None
-    with ExchangeServer(exchange, port=port) as server:
+        server = ExchangeServer(exchange, port=port)
+    except OSError as error:
+        what, why = f"cannot listen on port {port}", error.strerror or str(error)
+        raise UsageError(what, why=why, do="choose another --port; 0 takes a free one") from None
+    with server:
         call.tell_source("simulated")
         if call.json:
             head = bare_envelope(environment=settings.environment, source="simulated")

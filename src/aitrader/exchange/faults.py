@@ -51,11 +51,11 @@ class Conditions(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
 
 
 def conditions(content: object) -> Conditions:
-    """The file's content checked; a bare list is a list of faults. Raises ConfigError for what is none."""
+    """The file's content checked; None is none of them. Raises ConfigError for what cannot be used."""
     try:
-        found = msgspec.convert({"faults": content} if isinstance(content, list) else content or {}, Conditions)
+        found = msgspec.convert(content or {}, Conditions)
     except msgspec.ValidationError as error:
-        raise ConfigError("the faults file cannot be used", why=str(error), do="see docs/commands.md") from None
+        raise ConfigError("the faults file cannot be used", why=str(error), do="see docs/simulation.md") from None
     for rule in found.faults:
         if rule.kind not in KINDS:
             raise ConfigError(f"unknown kind of fault {rule.kind!r}", why=f"known: {', '.join(KINDS)}")

@@ -58,7 +58,7 @@ class _Handler(BaseHTTPRequestHandler):
 
     def _answer(self) -> None:
         length = self.headers.get("content-length", "0")
-        if not length.isdigit() or int(length) > LONGEST_BODY:
+        if not (length.isascii() and length.isdigit()) or int(length) > LONGEST_BODY:
             self.close_connection = True
             self._send(Answer(status=413, body=b""))
             return
