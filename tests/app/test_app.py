@@ -26,6 +26,19 @@ def tables() -> Tables:
     return market()
 
 
+def populated(project: Project, told: Told, env: dict[str, str] | None = None, **given: Any) -> app.PopulateResult:
+    """What a population does; what is not given is as the command line leaves it."""
+    unsaid = {
+        "source": None,
+        "path": None,
+        "file": None,
+        "force_refresh": False,
+        "accept_shrink": False,
+        "market": None,
+    }
+    return app.populate(settings=project.settings(env), report=told, **{**unsaid, **given})
+
+
 class Desk:
     """A project with a dataset of the market up to some session, and the commands on it."""
 
@@ -35,15 +48,7 @@ class Desk:
 
     def deliver(self, until: int = LAST, tables: Tables | None = None, **more: Any) -> app.PopulateResult:
         write_dataset(self.folder, (tables or self.tables).delivered(until=until))
-        given: dict[str, Any] = {
-            "source": "dataset",
-            "path": self.folder,
-            "file": None,
-            "force_refresh": False,
-            "market": None,
-        }
-        given |= {"market": None, "accept_shrink": False, **more}
-        return app.populate(settings=self.project.settings(), report=self.told, **given)
+        return populated(self.project, self.told, **{"source": "dataset", "path": self.folder, **more})
 
     def scan(self, as_of: date | None = None, *, force: bool = True) -> app.ScanResult:
         return app.scan(settings=self.project.settings(), market=None, as_of=as_of, force=force, report=self.told)
@@ -116,14 +121,7 @@ def test_sources_that_mean_nothing_are_refused(
     desk: Desk, given: dict[str, Any], error: type[Exception], what: str
 ) -> None:
     with pytest.raises(error, match=what):
-        app.populate(
-            settings=desk.project.settings(),
-            force_refresh=False,
-            accept_shrink=False,
-            market=None,
-            report=Told(),
-            **{"file": None, **given},
-        )
+        populated(desk.project, Told(), **given)
     assert not (desk.project.root / "state").exists()
 
 
@@ -311,10 +309,7 @@ def listed(project: Project, lines: str, **more: Any) -> app.PopulateResult:
     """What a manual list of these lines changes."""
     file = project.root / "list.txt"
     file.write_text(lines)
-    given: dict[str, Any] = {"source": "manual", "path": None, "file": file, "force_refresh": False, "market": None}
-    return app.populate(
-        settings=project.settings(more.pop("env", None)), accept_shrink=False, report=Told(), **(given | more)
-    )
+    return populated(project, Told(), source="manual", file=file, **more)
 
 
 def test_a_manual_list_fills_the_live_market_and_judges_nothing(tmp_path: Path) -> None:
@@ -335,16 +330,7 @@ def test_a_shorter_manual_list_closes_nothing_and_raises_no_alarm(tmp_path: Path
 
 
 def test_without_a_file_the_list_of_the_config_folder_is_read(tmp_path: Path) -> None:
-    found = app.populate(
-        settings=Project(root=tmp_path).settings(),
-        source="manual",
-        path=None,
-        file=None,
-        force_refresh=False,
-        accept_shrink=False,
-        market=None,
-        report=Told(),
-    )
+    found = populated(Project(root=tmp_path), Told(), source="manual")
     assert found.symbols >= 500
 
 
@@ -360,16 +346,7 @@ def test_a_live_market_is_not_changed_while_no_environment_is_named(tmp_path: Pa
 def test_production_refuses_the_simulated_market_unless_it_is_named(tmp_path: Path) -> None:
     project = Project(root=tmp_path, environment="production")
     with pytest.raises(RefusedError, match="refused in production") as caught:
-        app.populate(
-            settings=project.settings(),
-            source=None,
-            path=None,
-            file=None,
-            force_refresh=False,
-            accept_shrink=False,
-            market=None,
-            report=Told(),
-        )
+        populated(project, Told())
     assert "--source simulated" in caught.value.do
     assert not (tmp_path / "state" / "production" / "simulated").exists()
 

@@ -11,7 +11,7 @@ import pytest
 
 from aitrader.domain.errors import SourceError
 from aitrader.domain.frames import ACTIONS, BARS, NEWS, QUARANTINE
-from aitrader.providers import alpaca
+from aitrader.providers import alpaca, alpaca_requests
 
 WIRE = Path(__file__).resolve().parents[3] / "shared" / "data" / "wire" / "alpaca"
 recorded = pytest.mark.skipif(not WIRE.is_dir(), reason="the recorded bodies are not beside the repository")
@@ -438,7 +438,7 @@ def test_calendar_with_an_early_close() -> None:
 def test_bars_are_asked_for_many_symbols_at_once_in_their_spelling() -> None:
     symbols = ["BRK.B", "ABR-P-D", "AAPL"]
     asked = list(
-        alpaca.bars_requests(
+        alpaca_requests.bars_requests(
             "https://h/", symbols, date(2024, 7, 1), datetime(2024, 7, 2, 20, tzinfo=UTC), "sip", chunk=2
         )
     )
@@ -450,8 +450,8 @@ def test_bars_are_asked_for_many_symbols_at_once_in_their_spelling() -> None:
 
 
 def test_the_token_of_the_page_before_is_replaced() -> None:
-    request = alpaca.news_request("https://h", date(2024, 7, 1), date(2024, 7, 2), ["AAPL"])
-    second = alpaca.with_token(alpaca.with_token(request, "one"), "two=/+")
+    request = alpaca_requests.news_request("https://h", date(2024, 7, 1), date(2024, 7, 2), ["AAPL"])
+    second = alpaca_requests.with_token(alpaca_requests.with_token(request, "one"), "two=/+")
     assert [value for name, value in second.params if name == "page_token"] == ["two=/+"]
     assert second.target.endswith("page_token=two%3D%2F%2B") or second.target.endswith("page_token=two%3D/%2B")
     assert second.params[:-1] == request.params
@@ -459,13 +459,16 @@ def test_the_token_of_the_page_before_is_replaced() -> None:
 
 def test_the_other_questions() -> None:
     day = date(2024, 7, 2)
-    assert alpaca.assets_request("https://t").target == "https://t/v2/assets?status=active&asset_class=us_equity"
     assert (
-        alpaca.calendar_request("https://t", day, day).target == "https://t/v2/calendar?start=2024-07-02&end=2024-07-02"
+        alpaca_requests.assets_request("https://t").target == "https://t/v2/assets?status=active&asset_class=us_equity"
     )
-    assert alpaca.snapshots_request("https://d", ["AAPL"], "iex").target == (
+    assert (
+        alpaca_requests.calendar_request("https://t", day, day).target
+        == "https://t/v2/calendar?start=2024-07-02&end=2024-07-02"
+    )
+    assert alpaca_requests.snapshots_request("https://d", ["AAPL"], "iex").target == (
         "https://d/v2/stocks/snapshots?symbols=AAPL&feed=iex"
     )
-    assert alpaca.corporate_actions_request("https://d", day, day).url == "https://d/v1/corporate-actions"
+    assert alpaca_requests.corporate_actions_request("https://d", day, day).url == "https://d/v1/corporate-actions"
     with pytest.raises(ValueError, match="zone"):
-        alpaca.news_request("https://d", datetime(2024, 7, 2), day)
+        alpaca_requests.news_request("https://d", datetime(2024, 7, 2), day)

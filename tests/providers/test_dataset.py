@@ -13,7 +13,7 @@ from aitrader.domain.frames import ACTIONS, BARS, FUNDAMENTALS, MARKET_CAPS, NEW
 from aitrader.providers import Source
 from aitrader.providers.dataset import DatasetSource
 from aitrader.providers.dataset_format import DROPPED, NULLED
-from aitrader.providers.dataset_quarantine import GROUPED_ABOVE, counts
+from aitrader.providers.quarantine import GROUPED_ABOVE, counts
 
 from .conftest import DAYS, bars, deliver, reasons
 

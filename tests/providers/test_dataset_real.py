@@ -11,7 +11,7 @@ import pytest
 from aitrader.domain.frames import Delivery
 from aitrader.domain.sessions import xnys
 from aitrader.providers.dataset import DatasetSource
-from aitrader.providers.dataset_quarantine import counts
+from aitrader.providers.quarantine import counts
 
 ROOT = Path(__file__).resolve().parents[2]
 DATA = ROOT.parent / "shared" / "data"

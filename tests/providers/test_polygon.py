@@ -11,7 +11,7 @@ import pytest
 
 from aitrader.domain.errors import SourceError
 from aitrader.domain.frames import ACTIONS, BARS, FUNDAMENTALS, NEWS
-from aitrader.providers import polygon
+from aitrader.providers import polygon, polygon_requests
 from aitrader.providers.wire import Request
 
 WIRE = Path(__file__).resolve().parents[3] / "shared" / "data" / "wire" / "polygon"
@@ -288,13 +288,13 @@ def test_a_next_address_that_leads_nowhere_is_an_error(told: object) -> None:
 )
 def test_the_next_page_is_asked_of_our_host(url: str, token: str, target: str | None) -> None:
     request = Request(source="polygon", url=url, params=(("limit", "1000"),))
-    assert polygon.with_token(request, token).target == (target or "https://h" + token)
+    assert polygon_requests.with_token(request, token).target == (target or "https://h" + token)
 
 
 @pytest.mark.parametrize("token", ["//evil/v3/x?a=1", "https://evil/v3/x?a=1", "/admin?a=1", "/v3/../x?a=1", "@evil?a"])
 def test_a_token_that_is_none_of_the_routes_is_refused(token: str) -> None:
     with pytest.raises(SourceError):
-        polygon.with_token(Request(source="polygon", url="https://h/v3/x"), token)
+        polygon_requests.with_token(Request(source="polygon", url="https://h/v3/x"), token)
 
 
 # --- rows -------------------------------------------------------------------------------------------------------
@@ -459,23 +459,26 @@ def test_newer_statements(
     ("request_", "target"),
     [
         (
-            polygon.tickers_request("https://h/", day=DAY),
+            polygon_requests.tickers_request("https://h/", day=DAY),
             "/v3/reference/tickers?market=stocks&active=true&order=asc&sort=ticker&date=2024-07-02&limit=1000",
         ),
         (
-            polygon.grouped_daily_request("https://h", DAY),
+            polygon_requests.grouped_daily_request("https://h", DAY),
             "/v2/aggs/grouped/locale/us/market/stocks/2024-07-02?adjusted=false&include_otc=false",
         ),
         (
-            polygon.aggregates_request("https://h", "ABR-P-D", DAY, DAY),
+            polygon_requests.aggregates_request("https://h", "ABR-P-D", DAY, DAY),
             "/v2/aggs/ticker/ABRpD/range/1/day/2024-07-02/2024-07-02?adjusted=false&sort=asc&limit=50000",
         ),
-        (polygon.ticker_details_request("https://h", "BRK.B"), "/v3/reference/tickers/BRK.B"),
+        (polygon_requests.ticker_details_request("https://h", "BRK.B"), "/v3/reference/tickers/BRK.B"),
         (
-            polygon.statements_request("https://h", "balance-sheets", DAY, DAY),
+            polygon_requests.statements_request("https://h", "balance-sheets", DAY, DAY),
             "/stocks/financials/v1/balance-sheets?filing_date.gte=2024-07-02&filing_date.lte=2024-07-02&limit=1000",
         ),
-        (polygon.ticker_types_request("https://h"), "/v3/reference/tickers/types?asset_class=stocks&locale=us"),
+        (
+            polygon_requests.ticker_types_request("https://h"),
+            "/v3/reference/tickers/types?asset_class=stocks&locale=us",
+        ),
     ],
 )
 def test_questions(request_: Request, target: str) -> None:
@@ -484,10 +487,10 @@ def test_questions(request_: Request, target: str) -> None:
 
 def test_questions_of_a_span() -> None:
     for request, name in (
-        (polygon.splits_request("https://h", DAY, DAY), "execution_date"),
-        (polygon.dividends_request("https://h", DAY, DAY), "ex_dividend_date"),
-        (polygon.financials_request("https://h", DAY, DAY, symbol="BRK.B"), "filing_date"),
-        (polygon.news_request("https://h", DAY, DAY), "published_utc"),
+        (polygon_requests.splits_request("https://h", DAY, DAY), "execution_date"),
+        (polygon_requests.dividends_request("https://h", DAY, DAY), "ex_dividend_date"),
+        (polygon_requests.financials_request("https://h", DAY, DAY, symbol="BRK.B"), "filing_date"),
+        (polygon_requests.news_request("https://h", DAY, DAY), "published_utc"),
     ):
         told = dict(request.params)
         assert (told[f"{name}.gte"], told[f"{name}.lte"], told["sort"]) == ("2024-07-02", "2024-07-02", name)

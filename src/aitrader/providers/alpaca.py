@@ -1,4 +1,4 @@
-"""Alpaca's wire format: which questions to ask, and what its answers mean in the neutral schemas."""
+"""Alpaca's wire format: what its answers mean in the neutral schemas."""
 
 from __future__ import annotations
 
@@ -11,18 +11,9 @@ import polars as pl
 from msgspec import Struct
 
 from aitrader.domain.errors import SourceError
-from aitrader.domain.frames import ACTIONS, BARS, NEWS, SECURITIES, Schema
+from aitrader.domain.frames import ACTIONS, BARS, SECURITIES, Schema
 from aitrader.domain.security_type import is_test_issue_expr, security_type_expr
 from aitrader.domain.sessions import CLOSE, xnys
-from aitrader.providers.alpaca_requests import (
-    assets_request,
-    bars_requests,
-    calendar_request,
-    corporate_actions_request,
-    news_request,
-    snapshots_request,
-    with_token,
-)
 from aitrader.providers.bodies import (
     Fields,
     Page,
@@ -31,22 +22,13 @@ from aitrader.providers.bodies import (
     columns,
     decode,
     new_york_day,
+    news_page,
     objects,
     shaped,
     unreadable,
 )
-from aitrader.providers.dataset_quarantine import Quarantine, Rule, sentence
-from aitrader.providers.dataset_rules import action_rules, news_rules, say, symbol_rule
-
-__all__ = [  # the questions, asked under this module's name; what it defines needs no mention
-    "assets_request",
-    "bars_requests",
-    "calendar_request",
-    "corporate_actions_request",
-    "news_request",
-    "snapshots_request",
-    "with_token",
-]
+from aitrader.providers.quarantine import Quarantine, Rule, sentence
+from aitrader.providers.row_rules import action_rules, say, symbol_rule
 
 EXCHANGES: Final = {
     "NYSE": "NYSE",
@@ -229,11 +211,7 @@ def parse_news(body: bytes) -> Page:
         "summary": ("summary", "text"),
         "source": ("source", "text"),
     }
-    frame = columns(rows, fields, file=file)
-    quarantine = Quarantine()
-    frame = quarantine.sift(frame, news_rules(frame, xnys()), file=file, date="published_at")
-    frame = frame.unique(["symbol", "published_at", "headline"], keep="first", maintain_order=True)
-    return Page(frame=shaped(frame, NEWS), quarantine=quarantine.frame(), next_token=page.next_page_token or None)
+    return news_page(columns(rows, fields, file=file), file=file, next_token=page.next_page_token or None)
 
 
 class _Group(Struct, frozen=True):

@@ -12,12 +12,13 @@ import msgspec
 import polars as pl
 
 from aitrader.domain.errors import SourceError
-from aitrader.domain.frames import QUARANTINE, UTC, Schema, empty
+from aitrader.domain.frames import NEWS, QUARANTINE, UTC, Schema, empty
 from aitrader.domain.sessions import xnys
 from aitrader.domain.symbols import canonical_expr
 from aitrader.providers.dataset_bars import clean_bars
-from aitrader.providers.dataset_quarantine import Quarantine
-from aitrader.providers.dataset_values import RAW
+from aitrader.providers.quarantine import Quarantine
+from aitrader.providers.row_rules import news_rules
+from aitrader.providers.values import RAW
 
 T = TypeVar("T")
 Row = Mapping[str, Any]
@@ -206,3 +207,11 @@ def bars_page(frame: pl.DataFrame, schema: Schema, *, next_token: str | None = N
     quarantine = Quarantine()
     bars, _ = clean_bars([frame], xnys(), quarantine)
     return Page(frame=shaped(bars, schema), quarantine=quarantine.frame(), next_token=next_token)
+
+
+def news_page(frame: pl.DataFrame, *, file: str, next_token: str | None = None) -> Page:
+    """The believable headlines of a frame with the columns of NEWS; of equal ones the first stays."""
+    quarantine = Quarantine()
+    kept = quarantine.sift(frame, news_rules(frame, xnys()), file=file, date="published_at")
+    kept = kept.unique(["symbol", "published_at", "headline"], keep="first", maintain_order=True)
+    return Page(frame=shaped(kept, NEWS), quarantine=quarantine.frame(), next_token=next_token)

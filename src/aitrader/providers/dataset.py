@@ -16,11 +16,11 @@ from aitrader.providers.dataset_description import Description, FileSpec, descri
 from aitrader.providers.dataset_factors import actions_of_factors, drop_repeats
 from aitrader.providers.dataset_files import read_tables
 from aitrader.providers.dataset_format import KINDS
-from aitrader.providers.dataset_quarantine import Quarantine
 from aitrader.providers.dataset_reports import clean_news, clean_reports
-from aitrader.providers.dataset_rules import action_rules
 from aitrader.providers.dataset_securities import history, listing
-from aitrader.providers.dataset_values import typed
+from aitrader.providers.quarantine import Quarantine
+from aitrader.providers.row_rules import action_rules
+from aitrader.providers.values import typed
 
 
 class DatasetSource:

@@ -7,8 +7,8 @@ from typing import Final
 import polars as pl
 
 from aitrader.domain.sessions import Calendar
-from aitrader.providers.dataset_quarantine import Quarantine, Rule
-from aitrader.providers.dataset_rules import bar_rules, cap_rules, say
+from aitrader.providers.quarantine import Quarantine, Rule
+from aitrader.providers.row_rules import bar_rules, cap_rules, say
 
 _BESIDE: Final = ("row", "file", "repeats")
 

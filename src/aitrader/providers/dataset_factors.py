@@ -11,8 +11,8 @@ from typing import Final
 import polars as pl
 
 from aitrader.domain.sessions import Calendar
-from aitrader.providers.dataset_quarantine import Quarantine, Rule, sentence
-from aitrader.providers.dataset_rules import symbol_rule
+from aitrader.providers.quarantine import Quarantine, Rule, sentence
+from aitrader.providers.row_rules import symbol_rule
 
 SPLIT_BELOW, SPLIT_ABOVE, SPECIAL_BELOW = 0.8, 1.25, 0.95
 # New shares for an old one in forward splits as they are done: 5:4 to 3:1, and whole numbers beyond.

@@ -9,8 +9,8 @@ import polars as pl
 
 from aitrader.domain.frames import FUNDAMENTALS
 from aitrader.domain.sessions import Calendar
-from aitrader.providers.dataset_quarantine import Quarantine, sentence
-from aitrader.providers.dataset_rules import news_rules, report_rules
+from aitrader.providers.quarantine import Quarantine, sentence
+from aitrader.providers.row_rules import news_rules, report_rules
 
 _FIGURES: Final = tuple(name for name, dtype in FUNDAMENTALS.items() if dtype == pl.Float64)
 _REPORT: Final = ("symbol", "period_end", "fiscal_period", "form")

@@ -16,8 +16,8 @@ from aitrader.domain.frames import SECURITIES
 from aitrader.domain.security_type import REIT_INDUSTRY, SecurityType, is_test_issue_expr, security_type_expr
 from aitrader.domain.sessions import Calendar
 from aitrader.providers.dataset_description import FileSpec
-from aitrader.providers.dataset_quarantine import Quarantine
-from aitrader.providers.dataset_rules import listing_rules
+from aitrader.providers.quarantine import Quarantine
+from aitrader.providers.row_rules import listing_rules
 
 _ATTRIBUTES: Final = tuple(name for name in SECURITIES if name not in ("symbol", "known_on"))
 _UNKNOWN: Final = str(SecurityType.UNKNOWN)

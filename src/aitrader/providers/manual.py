@@ -14,7 +14,7 @@ from aitrader.domain.security_type import SecurityType
 from aitrader.domain.symbols import canonical_expr
 from aitrader.providers import LIVE
 from aitrader.providers.bodies import Page, shaped
-from aitrader.providers.dataset_quarantine import Quarantine, Rule, sentence
+from aitrader.providers.quarantine import Quarantine, Rule, sentence
 
 EXCHANGES: Final = ("NYSE", "NASDAQ", "ARCA", "AMEX", "BATS")
 _COLUMNS: Final = ("symbol", "exchange", "security_type", "name")

@@ -1,4 +1,4 @@
-"""Polygon's wire format (the vendor is now called Massive): which questions to ask, and what its answers mean."""
+"""Polygon's wire format (the vendor is now called Massive): what its answers mean."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Any, Final
 
 import polars as pl
 
-from aitrader.domain.frames import ACTIONS, BARS, FUNDAMENTALS, NEWS, SECURITIES, Schema
+from aitrader.domain.frames import ACTIONS, BARS, FUNDAMENTALS, SECURITIES, Schema
 from aitrader.domain.security_type import is_test_issue_expr, security_type_expr
 from aitrader.domain.sessions import xnys
 from aitrader.providers.bodies import (
@@ -17,43 +17,15 @@ from aitrader.providers.bodies import (
     bars_page,
     columns,
     new_york_day,
+    news_page,
     printable,
     shaped,
     unreadable,
 )
-from aitrader.providers.dataset_quarantine import Quarantine, Rule, sentence
-from aitrader.providers.dataset_rules import action_rules, listing_rules, news_rules, report_rules, say
-from aitrader.providers.dataset_values import end_of_day
 from aitrader.providers.polygon_answers import answer_of, results_of
-from aitrader.providers.polygon_requests import (
-    STATEMENTS,
-    aggregates_request,
-    dividends_request,
-    financials_request,
-    grouped_daily_request,
-    news_request,
-    splits_request,
-    statements_request,
-    ticker_details_request,
-    ticker_types_request,
-    tickers_request,
-    with_token,
-)
-
-__all__ = [  # the questions, asked under this module's name; what it defines needs no mention
-    "STATEMENTS",
-    "aggregates_request",
-    "dividends_request",
-    "financials_request",
-    "grouped_daily_request",
-    "news_request",
-    "splits_request",
-    "statements_request",
-    "ticker_details_request",
-    "ticker_types_request",
-    "tickers_request",
-    "with_token",
-]
+from aitrader.providers.quarantine import Quarantine, Rule, sentence
+from aitrader.providers.row_rules import action_rules, listing_rules, report_rules, say
+from aitrader.providers.values import end_of_day
 
 EXCHANGES: Final = {"XNYS": "NYSE", "XNAS": "NASDAQ", "ARCX": "ARCA", "XASE": "AMEX", "BATS": "BATS"}
 TICKERS: Final[Schema] = SECURITIES | {"active": pl.Boolean, "vendor_type": pl.String}
@@ -257,11 +229,7 @@ def parse_news(body: bytes) -> Page:
         "sentiment": ("score", "number"),
         "source": ("from", "text"),
     }
-    frame = columns(rows, fields, file=file)
-    quarantine = Quarantine()
-    frame = quarantine.sift(frame, news_rules(frame, xnys()), file=file, date="published_at")
-    frame = frame.unique(["symbol", "published_at", "headline"], keep="first", maintain_order=True)
-    return Page(frame=shaped(frame, NEWS), quarantine=quarantine.frame(), next_token=token)
+    return news_page(columns(rows, fields, file=file), file=file, next_token=token)
 
 
 _OLD_FIGURES: Final = {  # the first that is there
@@ -319,7 +287,7 @@ def _point(statement: object, names: Sequence[str]) -> object:
 
 
 def parse_statements(body: bytes) -> Page:
-    """Reports of one of the newer :data:`STATEMENTS` endpoints (schema FUNDAMENTALS), with the figures it has.
+    """Reports of one of the newer statements endpoints (schema FUNDAMENTALS), with the figures it has.
 
     The parts of a report, from three endpoints, agree in symbol, period_end, fiscal_period and form.
     """

@@ -17,7 +17,7 @@ from msgspec import Struct
 
 from aitrader.domain.frames import UTC, Schema, empty
 from aitrader.providers.bodies import Fields, Page, Row, columns, decode, objects, printable, shaped, unreadable
-from aitrader.providers.dataset_quarantine import Quarantine, Rule, sentence
+from aitrader.providers.quarantine import Quarantine, Rule, sentence
 from aitrader.providers.sec_facts import FACTS, TAGS
 from aitrader.providers.wire import Request
 

@@ -12,7 +12,7 @@ import polars as pl
 
 from aitrader.domain.frames import FUNDAMENTALS, Schema, empty
 from aitrader.providers.bodies import shaped
-from aitrader.providers.dataset_values import end_of_day
+from aitrader.providers.values import end_of_day
 
 FACTS: Final[Schema] = {
     "cik": pl.String,

@@ -14,8 +14,8 @@ import polars as pl
 
 from aitrader.domain.frames import ACTION_KINDS
 from aitrader.domain.sessions import Calendar
-from aitrader.providers.dataset_quarantine import Rule, sentence
-from aitrader.providers.dataset_values import RAW
+from aitrader.providers.quarantine import Rule, sentence
+from aitrader.providers.values import RAW
 
 _MOST_DOLLARS: Final = 1e14  # beyond the balance sheet of any company
 _RATIO_KINDS: Final = ("split", "stock_dividend")
