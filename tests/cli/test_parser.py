@@ -90,7 +90,7 @@ BAD = [
     ("scan --populate", "unknown flag --populate; "),
     (
         "universe --layer 3 --market ../etc",
-        "'../etc' is no market's name; give --market simulated or --market dataset-NAME",
+        "'../etc' is no market's name; give --market simulated, dataset-NAME or live",
     ),
     ("config --force", "unknown flag --force; "),
 ]

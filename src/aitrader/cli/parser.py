@@ -28,7 +28,7 @@ GLOBAL: Final[tuple[Flag, ...]] = (
         parameter="market",
         kind="text",
         metavar="NAME",
-        help="the market to work on, instead of the one last populated: simulated, dataset-NAME",
+        help="the market to work on, instead of the one last populated: simulated, dataset-NAME, live",
     ),
     Flag(name="--debug", parameter="debug", kind="switch", metavar="", help="show the traceback of a fault"),
     Flag(name="--version", parameter="version", kind="switch", metavar="", help="print the version and stop"),
@@ -147,7 +147,7 @@ def _global_values(given: Mapping[str, str]) -> dict[str, Any]:
     if shape is not None and shape not in FORMATS:
         raise UsageError(f"unknown format {shape!r}", do=_did_you_mean(shape, list(FORMATS), "formats"))
     if market is not None and not _MARKET.match(market):
-        raise UsageError(f"{market!r} is no market's name", do="give --market simulated or --market dataset-NAME")
+        raise UsageError(f"{market!r} is no market's name", do="give --market simulated, dataset-NAME or live")
     return {
         "format": shape,
         "market": market,
