@@ -1,6 +1,6 @@
 # The project's words; `make` alone prints them. Python 3.11 or newer and make are all that a machine needs.
 .DEFAULT_GOAL := help
-.PHONY: help setup scan test lint prove prove-stale bench docs lock clean
+.PHONY: help setup sources scan test lint prove prove-stale bench docs lock clean
 SHELL := /bin/sh
 
 # The first Python that is new enough; name another with `make PYTHON=/path/to/python3.12`.
@@ -19,6 +19,8 @@ help:  ## print these words
 	@sed -n 's/^\([a-z-]*\):[^#]*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 20
 
 setup: .venv/.base .venv/.compiled  ## make .venv with what a scan needs (nothing to do when it is there)
+
+sources: .venv/.sources  ## set up, with what asking the vendors needs (Alpaca, Polygon, SEC)
 
 scan: setup  ## set up, then run the whole funnel; where nothing is stored, on the simulated market
 	$(call timed,$(RUN) ai_trader.py scan)
@@ -43,7 +45,8 @@ docs: .venv/.dev .venv/.compiled  ## write the generated pages of docs/
 
 lock:  ## write requirements/*.lock anew from pyproject.toml (UPGRADE=1: to the newest that fit)
 	$(call timed,test -x .venv-lock/bin/uv || { $(PYTHON) -m venv .venv-lock; .venv-lock/bin/python -m pip install -q uv; }; \
-	$(compile) -o requirements/base.lock; $(compile) --group dev -c requirements/base.lock -o requirements/dev.lock)
+	$(compile) -o requirements/base.lock; $(compile) --extra sources -c requirements/base.lock -o requirements/sources.lock; \
+	$(compile) --group dev -c requirements/base.lock -o requirements/dev.lock)
 
 clean:  ## remove the environment and caches; the state folder stays
 	$(call timed,rm -rf .venv .venv-lock build dist .coverage* .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache; \
@@ -54,6 +57,9 @@ compile = .venv-lock/bin/uv pip compile pyproject.toml -q --universal --python-v
 
 .venv/.base: requirements/base.lock tools/setup.py
 	$(call install,base)
+
+.venv/.sources: requirements/sources.lock .venv/.base
+	$(call install,sources)
 
 .venv/.dev: requirements/dev.lock .venv/.base
 	$(call install,dev)

@@ -1,4 +1,4 @@
-"""Make the project's ``.venv`` from a hashed lock: ``python tools/setup.py base|dev``. Standard library only.
+"""Make the project's ``.venv`` from a hashed lock: ``python tools/setup.py base|sources|dev``. Standard library only.
 
 The packages go in by the pip that Python already has, so that the environment itself needs none; where Python has no
 pip of its own, or one older than 22.3, the environment gets the bundled one. The package is put on the path by a
@@ -24,7 +24,7 @@ class SetupError(Exception):
 
 
 def main(words: list[str]) -> int:
-    """Install the locks named (``base``, ``dev``); returns 0, or 1 with one line on stderr."""
+    """Install the locks named (``base``, ``sources``, ``dev``); returns 0, or 1 with one line on stderr."""
     started = time.monotonic()
     try:
         installer = environment()

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
-WORDS = ("help", "setup", "scan", "test", "lint", "prove", "prove-stale", "bench", "docs", "lock", "clean")
+WORDS = ("help", "setup", "sources", "scan", "test", "lint", "prove", "prove-stale", "bench", "docs", "lock", "clean")
 
 
 def make(*words: str, cwd: Path = ROOT) -> subprocess.CompletedProcess[str]:

@@ -12,7 +12,7 @@ import pytest
 from aitrader.domain.errors import SourceError
 from aitrader.domain.frames import ACTIONS, BARS, FUNDAMENTALS, NEWS
 from aitrader.providers import polygon, polygon_requests
-from aitrader.providers.wire import Request
+from aitrader.transport.wire import Request
 
 WIRE = Path(__file__).resolve().parents[3] / "shared" / "data" / "wire" / "polygon"
 recorded = pytest.mark.skipif(not WIRE.is_dir(), reason="the recorded bodies are not beside the repository")

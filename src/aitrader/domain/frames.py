@@ -7,6 +7,7 @@ offer is null throughout and missing from :attr:`Delivery.offers`.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from datetime import date
 
 import polars as pl
 
@@ -81,6 +82,7 @@ QUARANTINE: Schema = {
     "reason": pl.String,  # a stable word: negative_price, not_a_session, duplicate ...
     "detail": pl.String,
 }
+PROVENANCE: Schema = {"symbol": pl.String, "provenance": pl.String}  # name:alpaca security_type:polygon ...
 ACTION_KINDS = (
     "split",
     "dividend",
@@ -112,5 +114,18 @@ class Delivery:
     fundamentals: pl.DataFrame = field(default_factory=lambda: empty(FUNDAMENTALS))
     news: pl.DataFrame = field(default_factory=lambda: empty(NEWS))
     quarantine: pl.DataFrame = field(default_factory=lambda: empty(QUARANTINE))
+    provenance: pl.DataFrame = field(default_factory=lambda: empty(PROVENANCE))  # which source each attribute is from
     missing: dict[str, str] = field(default_factory=dict)  # criterion -> policy that the set declares
     notices: tuple[str, ...] = ()
+    partial: bool = False  # says nothing about what it leaves out: it closes no listing and no count is compared
+    cumulative: bool = False  # its market has other sources too: what they offered stays offered
+    feed: str | None = None  # whose trades the volumes count: sip (all exchanges), iex (one of them); None: all of them
+    provisional: frozenset[date] = frozenset()  # sessions whose bars may still change: to be asked for again
+
+
+@dataclass(frozen=True, kw_only=True)
+class Held:
+    """What a market holds already, so that a source delivers only the rest."""
+
+    sessions: frozenset[date] = frozenset()  # whose bars are stored and final
+    symbols: frozenset[str] = frozenset()  # in today's spelling, that have any bar at all

@@ -8,7 +8,7 @@ from datetime import date, datetime
 from typing import Final
 
 from aitrader.domain.symbols import spell
-from aitrader.providers.wire import Request
+from aitrader.transport.wire import Request
 
 SOURCE: Final = "alpaca"
 PAGE_ROWS: Final = 10_000  # the most bars of one page, counted over all its symbols

@@ -18,7 +18,7 @@ from aitrader.domain.security_type import is_test_issue_expr, security_type_expr
 from aitrader.domain.symbols import canonical_expr
 from aitrader.providers.bodies import Page, printable, seen, shaped, unreadable
 from aitrader.providers.quarantine import Quarantine, Rule, sentence
-from aitrader.providers.wire import Request
+from aitrader.transport.wire import Request
 
 SOURCE: Final = "nasdaq_trader"
 EXCHANGES: Final = {"Q": "NASDAQ", "N": "NYSE", "A": "AMEX", "P": "ARCA", "Z": "BATS"}  # V, IEX, lists no company

@@ -12,7 +12,7 @@ from urllib.parse import parse_qsl, quote, urlsplit
 from aitrader.domain.errors import SourceError
 from aitrader.domain.symbols import spell
 from aitrader.providers.bodies import printable
-from aitrader.providers.wire import Request
+from aitrader.transport.wire import Request
 
 SOURCE: Final = "polygon"
 PAGE_ROWS: Final = 1_000

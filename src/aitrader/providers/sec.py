@@ -19,7 +19,7 @@ from aitrader.domain.frames import UTC, Schema, empty
 from aitrader.providers.bodies import Fields, Page, Row, columns, decode, objects, printable, shaped, unreadable
 from aitrader.providers.quarantine import Quarantine, Rule, sentence
 from aitrader.providers.sec_facts import FACTS, TAGS
-from aitrader.providers.wire import Request
+from aitrader.transport.wire import Request
 
 SOURCE: Final = "sec"
 EXCHANGES: Final = {"NASDAQ": "NASDAQ", "NYSE": "NYSE", "CBOE": "BATS"}  # NYSE stands for its sister exchanges too

@@ -12,8 +12,8 @@ from pathlib import Path
 import pytest
 
 from aitrader.domain.errors import SourceError
-from aitrader.providers.cache import DEFAULT_ROOT, AnswerCache
-from aitrader.providers.wire import Request, Response
+from aitrader.transport.cache import DEFAULT_ROOT, AnswerCache
+from aitrader.transport.wire import Request, Response
 
 ASKED = Request(source="sec", url="https://data.sec.gov/x.json", params=(("a", "1"),))
 BODY = b'{"figures": [1, 2, 3]}' * 50

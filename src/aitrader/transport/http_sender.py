@@ -18,8 +18,8 @@ from typing import TYPE_CHECKING, Any, Final, Literal
 from urllib.parse import urlsplit
 
 from aitrader.domain.errors import SourceError
-from aitrader.providers.redaction import RedactingFilter, Redactor
-from aitrader.providers.wire import Request, Response
+from aitrader.transport.redaction import RedactingFilter, Redactor
+from aitrader.transport.wire import Request, Response
 
 if TYPE_CHECKING:
     import httpx
@@ -140,7 +140,7 @@ class HttpSender:
                 try:
                     self._client = _client(self._timeouts, self._connections, self._deadline)
                 except ImportError:
-                    do = "install the packages for live sources"
+                    do = "run: make sources"
                     raise UnansweredError(request, "no_client", "httpx is not installed", do=do) from None
             return self._client
 

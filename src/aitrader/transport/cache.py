@@ -17,7 +17,7 @@ from typing import Final
 import msgspec
 
 from aitrader.domain.errors import SourceError
-from aitrader.providers.wire import Request, Response
+from aitrader.transport.wire import Request, Response
 
 DEFAULT_ROOT: Final = Path("/tmp/ai_trader_cache/universe")
 SUFFIX: Final = ".answer"

@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Final
 
 from aitrader.domain.errors import SourceError
-from aitrader.providers.cache import private_folder
+from aitrader.transport.cache import private_folder
 
 LONGEST: Final = 3_600.0  # seconds that a request or a hold may last; anything farther ahead is damage
 _HEAD: Final = struct.Struct("<8sQQQd")  # mark, boot, generation, slots, held until; then stamps, then tokens

@@ -20,12 +20,12 @@ from urllib.parse import SplitResult, urlsplit
 import msgspec
 
 from aitrader.domain.errors import SourceError
-from aitrader.providers.breaker import Breaker
-from aitrader.providers.cache import AnswerCache
-from aitrader.providers.http_sender import NEVER_SENT, WORTH_A_RETRY
-from aitrader.providers.limiter import SlidingWindow, pause
-from aitrader.providers.redaction import Redactor
-from aitrader.providers.wire import Request, Response, Sender
+from aitrader.transport.breaker import Breaker
+from aitrader.transport.cache import AnswerCache
+from aitrader.transport.http_sender import NEVER_SENT, WORTH_A_RETRY
+from aitrader.transport.limiter import SlidingWindow, pause
+from aitrader.transport.redaction import Redactor
+from aitrader.transport.wire import Request, Response, Sender
 
 Check = Callable[[Response], None]  # raises SourceError for an answer that is broken
 Stopped = Callable[[], bool]

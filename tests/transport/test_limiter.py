@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from aitrader.domain.errors import SourceError
-from aitrader.providers.limiter import Budget, SlidingWindow
+from aitrader.transport.limiter import Budget, SlidingWindow
 
 Make = Callable[..., SlidingWindow]
 
@@ -211,7 +211,7 @@ def test_what_was_sent_before_the_machine_started_counts_as_sent_then(
     window = make(limit=1)
     send(window, fake)
     window.hold(2_000)
-    monkeypatch.setattr("aitrader.providers.limiter._boot", lambda: 7)
+    monkeypatch.setattr("aitrader.transport.limiter._boot", lambda: 7)
     fake.now = 4.0  # the clock begins anew
     assert make(limit=1).budget() == Budget(left=0, next_seconds=pytest.approx(6))
     fake.now = 10.0

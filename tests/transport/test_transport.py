@@ -25,13 +25,13 @@ from typing import Any
 import pytest
 
 from aitrader.domain.errors import SourceError
-from aitrader.providers.breaker import Breaker
-from aitrader.providers.cache import AnswerCache
-from aitrader.providers.http_sender import HttpSender, Timeouts, UnansweredError, host_of
-from aitrader.providers.limiter import SlidingWindow
-from aitrader.providers.redaction import Redactor
-from aitrader.providers.transport import Counters, Retries, Transport, read_counters
-from aitrader.providers.wire import Request, Response
+from aitrader.transport.breaker import Breaker
+from aitrader.transport.cache import AnswerCache
+from aitrader.transport.http_sender import HttpSender, Timeouts, UnansweredError, host_of
+from aitrader.transport.limiter import SlidingWindow
+from aitrader.transport.redaction import Redactor
+from aitrader.transport.transport import Counters, Retries, Transport, read_counters
+from aitrader.transport.wire import Request, Response
 
 KEPT = ("good", "html", "echo")  # the connection stays open after these
 BOMB = gzip.compress(bytes(50_000_000), 1)  # a thousandth of its size
@@ -755,10 +755,10 @@ def test_everything_together(sender: HttpSender, at: str, tmp_path: Path) -> Non
 
 def test_httpx_is_loaded_by_the_first_request_only() -> None:
     code = (
-        "import sys; from aitrader.providers import transport, http_sender\n"
+        "import sys; from aitrader.transport import transport, http_sender\n"
         "http_sender.HttpSender({}); assert 'httpx' not in sys.modules\n"
         "sys.modules['httpx'] = sys.modules['httpcore'] = None\n"
-        "from aitrader.providers.wire import Request\n"
+        "from aitrader.transport.wire import Request\n"
         "try: http_sender.HttpSender({}).send(Request(source='sec', url='https://x.invalid/'))\n"
         "except http_sender.UnansweredError as error: print(error.reason)\n"
     )

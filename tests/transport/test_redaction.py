@@ -13,7 +13,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from aitrader.providers.redaction import RedactingFilter, Redactor
+from aitrader.transport.redaction import RedactingFilter, Redactor
 
 SECRETS = ["PKCANARY0123456789", 'a/b+c="d e\\f', "grün-Schlüssel-🔑", "  padded-canary\n", "x" * 7, "PKCANARY01"]
 

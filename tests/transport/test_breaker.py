@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from aitrader.domain.errors import SourceError
-from aitrader.providers.breaker import Breaker
+from aitrader.transport.breaker import Breaker
 
 
 class Clock:
