@@ -55,6 +55,7 @@ def aims(results: Results) -> list[Aim]:
         _times(found, "Full recompute against pandas, as a process", "pandas.every.process", "ours.last.process", 5),
         _times(found, "Full recompute against pandas, warm", "pandas.every.warm", "ours.last.warm", 10),
         _times(found, "Replay, factors per session, against zipline", "zipline.wilder", "ours.replay.factors", 20),
+        _times(found, "Daily bars over HTTP against alpaca-py", "live.alpaca_py", "live.ours", 5),
         _memory(found, "Peak memory of the replay, verdicts included", "ours.replay.funnel", 2048.0),
         _at_most(found, "`universe --layer 3`, whole process", "ours.universe.process", 0.2),
         _growth(found, "t(10,000) against t(1,000)", "ours.size.1000", "ours.size.10000", 10),
@@ -119,6 +120,18 @@ NAMES = {
 }
 
 
+LIVE = (
+    ("live.ours", "our transport, limiter and parser, to a checked frame, so many symbols a request as fill a page"),
+    ("live.one", "the same, one request at a time"),
+    ("live.wide", "the same, 200 symbols a request, whatever that leaves of the last page"),
+    ("live.answers", "our transport, the answers unread: the exchange's own time"),
+    ("live.parse", "our parser alone, all pages from memory"),
+    ("live.alpaca_py", "alpaca-py, get_stock_bars, to its models"),
+    ("live.alpaca_py.df", "alpaca-py, the same and its `.df`"),
+    ("live.alpaca_py.raw", "alpaca-py, raw_data=True: dicts, unchecked"),
+)
+
+
 def tables(results: Results) -> list[Table]:
     """Everything that was measured, in reading order."""
     found = results.figures
@@ -127,6 +140,7 @@ def tables(results: Results) -> list[Table]:
         _recompute(results, "last", "Full recompute, the factors of the last session only"),
         _sessions(results),
         _list(found, "The scanner's own steps and commands", OWN),
+        _list(found, "Daily bars over HTTP, from the simulated exchange in a process of its own", LIVE),
         _list(found, "The physical limit", LIMIT),
     ]
 

@@ -18,7 +18,19 @@ from typing import Any
 
 import msgspec
 
-from bench import agreement, commands, data, limit, ours, report, with_pandas, with_polars, with_talib, zipline_env
+from bench import (
+    agreement,
+    commands,
+    data,
+    limit,
+    live,
+    ours,
+    report,
+    with_pandas,
+    with_polars,
+    with_talib,
+    zipline_env,
+)
 from bench.timing import ROOT, Figure, UnmeasuredError, figure, machine, module, process, warm
 
 FOLDER = ROOT / "build" / "bench"
@@ -113,6 +125,7 @@ GROUPS: dict[str, Callable[[Context], Figures]] = {
     "zipline": zipline_figures,
     "ours": our_figures,
     "commands": command_figures,
+    "live": lambda context: live.figures(context.repeats)[0],
 }
 
 

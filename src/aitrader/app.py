@@ -3,29 +3,47 @@
 from __future__ import annotations
 
 import getpass
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime
+from logging import Logger
 from pathlib import Path
+from types import MappingProxyType
 
-from aitrader.domain.errors import RefusedError, StoreError, UsageError
-from aitrader.domain.frames import Delivery
+from aitrader.domain.errors import RefusedError, ScannerError, StoreError
+from aitrader.domain.frames import Delivery, Held
+from aitrader.domain.report import Report
 from aitrader.domain.sessions import xnys
 from aitrader.funnel import scan as scanning
 from aitrader.funnel.engine import Rules, SessionResult
 from aitrader.funnel.replay import Progress, Walk
 from aitrader.funnel.rules import kept, rules_for
 from aitrader.funnel.what_if import ConfigTest, compare
-from aitrader.operations.report import Report
-from aitrader.providers import LIVE, Source
+from aitrader.operations.checks import Check
+from aitrader.operations.feeds import check_volumes
+from aitrader.operations.log import LoggedReport, scanner_log
+from aitrader.operations.refresh import RefreshResult, refresh
+from aitrader.operations.source_checks import source_checks
+from aitrader.providers.choice import LIVE_SOURCES, Wish, guard, market_of, opened, source_name
+from aitrader.providers.probes import Purpose
 from aitrader.settings.load import Settings
 from aitrader.settings.scanner import ScannerConfig, scanner_from_content
 from aitrader.store.home import Home, current_market, set_current_market
 from aitrader.store.population import Population
 from aitrader.store.store import Store
 
-__all__ = ["ConfigTest", "PopulateResult", "ScanResult", "populate", "requalify", "scan", "test_config"]
+__all__ = [
+    "ConfigTest",
+    "PopulateResult",
+    "ScanResult",
+    "check_sources",
+    "populate",
+    "refresh_fundamentals",
+    "requalify",
+    "scan",
+    "test_config",
+]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -82,20 +100,44 @@ def populate(
     accept_shrink: bool,
     market: str | None,
     report: Report,
+    environ: Mapping[str, str] = MappingProxyType({}),
 ) -> PopulateResult:
     """Discover and store what a source delivers, then qualify its new sessions; of a dataset you choose the session.
 
     Idempotent. Raises RefusedError for simulated data in production unless it was named, for a shrunk discovery, and
     for a change of the live market while no environment is named.
     """
-    provider = _source(settings, source, path, file)
-    _guard(settings, provider, named=source is not None)
-    home = Home(settings.place.home, settings.place.environment, market or provider.market)
+    name = source_name(settings, source, environ)
+    guard(settings, name, named=source is not None)
+    home = Home(settings.place.home, settings.place.environment, market or market_of(settings, name, path))
     if not home.database.exists():
         _check(
             settings.scanner
         )  # the first scan adopts these files: better to hear of a fault before anything is stored
-    delivery = provider.deliver(until=None)
+    with scanner_log(settings.place, home.logs, environ) as log:
+        try:
+            wish = Wish(source=name, path=path, file=file, refresh=force_refresh)
+            return _populate(home, settings, wish, environ, log, LoggedReport(report, log), accept_shrink=accept_shrink)
+        except ScannerError as fault:
+            log.error("populate: %s", fault)
+            raise
+
+
+def _populate(
+    home: Home,
+    settings: Settings,
+    wish: Wish,
+    environ: Mapping[str, str],
+    log: Logger,
+    report: Report,
+    *,
+    accept_shrink: bool,
+) -> PopulateResult:
+    def held() -> Held:
+        return _held(home, refresh=wish.refresh)
+
+    with opened(settings, wish, environ=environ, held=held, now=now, report=report, log=log) as provider:
+        delivery = provider.deliver(until=None)
     report.step(
         f"{provider.name}: {delivery.securities['symbol'].n_unique() or delivery.bars['symbol'].n_unique():,} symbols, "
         f"{delivery.bars.height:,} bars read"
@@ -104,14 +146,14 @@ def populate(
         report.notice(notice)
     with Store.open(home, write=True, create=True) as store, store.writer_lock(now):
         past = store.population()
-        if past is not None and past.source != delivery.source:
+        if past is not None and not _together(past.source, delivery):
             why = f"it holds {past.source}; markets are never mixed"
             raise RefusedError(f"market {home.market} cannot take {delivery.source}", why=why, do="give --market NAME")
         ingested = store.ingest(
             delivery,
             at=now(),
             accept_shrink=accept_shrink,
-            force_refresh=force_refresh,
+            force_refresh=wish.refresh,
             progress=report.progress,
         )
         set_current_market(home.root, home.environment, home.market)
@@ -157,8 +199,9 @@ def requalify(
     with _writing(settings, market) as store:
         adopted = _adopt(store, settings, layer, report)
         rules, population = _rules(store, adopted)
+        check_volumes(store, rules, accept=settings.sources.live.accept_iex_volume)
         walk = _walk(store, population)
-        occasion = scanning.Occasion(source=population.source, environment=store.home.environment)
+        occasion = scanning.Occasion(source=store.source() or population.source, environment=store.home.environment)
         if layer is None:
             workers = settings.performance.workers if parallel else 1
             scanning.rebuild(store, walk, workers=workers, progress=_listen(report, "fold"))
@@ -168,6 +211,27 @@ def requalify(
         run = outcome.runs[-1]
         report.step(f"session {run.session} requalified under config {rules.version}")
         return ScanResult(home=store.home, run_id=run.run_id, session=run.session, published=1, seconds=outcome.seconds)
+
+
+def refresh_fundamentals(
+    *,
+    settings: Settings,
+    market: str | None,
+    layer: int,
+    fallback: bool,
+    report: Report,
+    environ: Mapping[str, str] = MappingProxyType({}),
+) -> RefreshResult:
+    """Ask the live sources for reports, headlines and industries of a layer's members, and store what they say."""
+    home = _home(settings, market)
+    return refresh(home, settings, layer=layer, fallback=fallback, environ=environ, now=now, report=report)
+
+
+def check_sources(
+    *, settings: Settings, market: str | None, purpose: Purpose, ask: bool, environ: Mapping[str, str]
+) -> list[Check]:
+    """A check for each live source: its keys, and with ``ask`` whether it answers."""
+    return source_checks(settings, environ, market=market, purpose=purpose, ask=ask, now=now)
 
 
 def test_config(*, settings: Settings, market: str | None, layer: int, report: Report) -> ConfigTest:
@@ -197,10 +261,11 @@ def _scan(store: Store, settings: Settings, *, as_of: date | None, force: bool, 
     walk = _walk(store, population)
     session = scanning.target_session(walk, as_of)
     standing = store.reader.run_for_session(session)
-    if standing is not None:
+    if standing is not None and not scanning.superseded(store, standing):
         report.notice(f"session {session} is already published as run {standing.run_id}")
         return ScanResult(home=store.home, run_id=standing.run_id, session=session, published=0)
-    occasion = scanning.Occasion(source=population.source, environment=store.home.environment)
+    check_volumes(store, rules, accept=settings.sources.live.accept_iex_volume)
+    occasion = scanning.Occasion(source=store.source() or population.source, environment=store.home.environment)
     outcome = scanning.scan(
         store,
         walk,
@@ -225,42 +290,18 @@ def _scan(store: Store, settings: Settings, *, as_of: date | None, force: bool, 
     )
 
 
-def _source(settings: Settings, name: str | None, path: Path | None, file: Path | None) -> Source:
-    chosen = name or settings.sources.default
-    if chosen == "manual":
-        from aitrader.providers.manual import ManualSource
-
-        listed = file or settings.place.config_dir / settings.sources.manual.file
-        return ManualSource(listed)
-    if chosen == "dataset":
-        from aitrader.providers.dataset import DatasetSource
-
-        folder = path or (Path(settings.sources.dataset.path) if settings.sources.dataset.path else None)
-        if folder is None:
-            raise UsageError("no dataset folder", why="--source dataset needs one", do="give --path FOLDER")
-        return DatasetSource(folder if folder.is_absolute() or path else settings.place.root / folder)
-    if chosen == "simulated":
-        from aitrader.providers.simulated import SimulatedSource
-
-        if path is not None:
-            raise UsageError("--path goes with --source dataset", why="the simulated market reads no folder")
-        return SimulatedSource(settings.sources.simulated)
-    raise UsageError(f"no source is called {chosen!r}", do="choose simulated, dataset or manual")
+def _held(home: Home, *, refresh: bool) -> Held:
+    """What the market has; of a refresh only its names count."""
+    if not home.database.exists():
+        return Held()
+    with Store.open(home, write=True) as store:
+        held = store.held()
+    return replace(held, sessions=frozenset(), symbols=frozenset(), rows=None) if refresh else held
 
 
-def _guard(settings: Settings, source: Source, *, named: bool) -> None:
-    if settings.place.environment == "production" and source.name == "simulated" and not named:
-        raise RefusedError(
-            "simulated data is refused in production",
-            why="AI_TRADER_ENV is production and no source was named",
-            do="name a real source, or --source simulated if that is what you want",
-        )
-    if source.market == LIVE and not settings.place.environment_is_set:
-        raise RefusedError(
-            f"source {source.name} changes the live market",
-            why="AI_TRADER_ENV is not set, so it is not known whether this is production",
-            do="set AI_TRADER_ENV=development or AI_TRADER_ENV=production",
-        )
+def _together(past: str, delivery: Delivery) -> bool:
+    """Whether a delivery may join what a market holds: the same source, or another one of the live market."""
+    return past == delivery.source or (delivery.cumulative and past in LIVE_SOURCES)
 
 
 def _is_dataset(delivery: Delivery) -> bool:

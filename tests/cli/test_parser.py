@@ -20,9 +20,9 @@ SCOPING = "--layer"
 BAD = [
     (
         "univers --stats",
-        "unknown command 'univers'; did you mean universe? (commands: scan, universe, config, simulate)",
+        "unknown command 'univers'; did you mean universe? (commands: scan, universe, validate, status, config, simul",
     ),
-    ("frobnicate", "unknown command 'frobnicate'; commands: scan, universe, config, simulate"),
+    ("frobnicate", "unknown command 'frobnicate'; commands: scan, universe, validate, status, config, simulate"),
     ("universe --laier 3", "unknown flag --laier; did you mean --layer? ("),
     ("universe --stat", "unknown flag --stat; did you mean --stats? ("),
     ("--layer 3", "no command before --layer; write universe before it"),
@@ -81,11 +81,14 @@ BAD = [
     ("universe --qualification-history", "universe --qualification-history needs --days N; write "),
     ("universe --qualification-history --days 0", "--days 0 is out of range; give 1 or more"),
     ("universe --explain", "--explain needs a value; write --explain SYMBOL"),
-    ("universe --populate --source reuters", "--source 'reuters' is not known; values: simulated, dataset, manual"),
+    ("universe --populate --source reuters", "--source 'reuters' is not known; values: live, alpaca, polygon"),
     ("universe --populate --source simulator", "--source 'simulator' is not known; did you mean simulated? (values: "),
     ("universe --populate --file list", "--file goes with --source manual; write --source manual --file FILE"),
-    ("universe --populate --path /tmp", "--path goes with --source dataset; write --source dataset --path FOLDER"),
-    ("universe --populate --source simulated --path /tmp", "--path goes with --source dataset; write "),
+    (
+        "universe --populate --path /tmp",
+        "--path goes with --source dataset or polygon; write --source dataset --path FOLDER",
+    ),
+    ("universe --populate --source simulated --path /tmp", "--path goes with --source dataset or polygon; write "),
     ("scan --layer 3", "unknown flag --layer; scan flags: --format, "),
     ("scan --populate", "unknown flag --populate; "),
     (

@@ -132,6 +132,15 @@ def test_explain_shows_value_threshold_margin_verdict_and_input_date(ai: Ai) -> 
     assert lines[-1] == "near miss: NEAR missed by min_volume: 981,204 < 1,000,000"
 
 
+@pytest.mark.parametrize(
+    ("symbol", "told"), [("MSFT", "name:alpaca security_type:polygon"), ("AAPL", None), ("NODATA", None)]
+)
+def test_explain_says_which_source_told_what(ai: Ai, symbol: str, told: str | None) -> None:
+    assert ai(f"universe --explain {symbol} --format json").json["provenance"] == told
+    lines = [line for line in ai(f"universe --explain {symbol}").out.splitlines() if line.startswith("told by ")]
+    assert lines == ([] if told is None else [f"told by {told}"])
+
+
 @pytest.mark.parametrize("spelling", ["BRK.B", "brk.b", "BRK/B", "BRK-B", "brk-b"])
 def test_a_symbol_is_understood_in_every_spelling(ai: Ai, spelling: str) -> None:
     assert ai(f"universe --explain {spelling}").out.startswith("BRK.B  BRK.B Incorporated\n")

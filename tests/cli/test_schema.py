@@ -26,7 +26,9 @@ LINES = {
     "universe-layer": ["universe --layer 3", "universe --layer 0 --as-of 2025-08-19"],
     "universe-qualification-details": ["universe --layer 0 --qualification-details"],
     "universe-stats": ["universe --stats", "universe --stats --compare-previous"],
-    "universe-health": ["universe --health"],
+    "universe-health": ["universe --health", "universe --health --verbose"],
+    "status": ["status", "status --component external-apis"],
+    "validate": ["validate --component data-sources", "validate --component financial-apis"],
     "universe-explain": [
         f"universe --explain {symbol}" for symbol in ("AAPL", "MSFT", "NEGE", "NODATA", "OTCX", "NEAR")
     ],
@@ -41,7 +43,11 @@ LINES = {
 WRITING = {
     "scan": ["scan"],
     "universe-populate": ["universe --populate"],
-    "universe-requalify": ["universe --requalify --layer 1"],
+    "universe-requalify": [
+        "universe --requalify --layer 1",
+        "universe --requalify --layer 3 --use-fallback-data",
+    ],
+    "universe-refresh-fundamentals": ["universe --refresh-fundamentals --layer 2"],
     "universe-requalify-all": ["universe --requalify-all --parallel"],
     "universe-test-config": ["universe --test-config --dry-run --layer 1"],
 }
@@ -72,7 +78,7 @@ def test_each_action_has_a_schema_and_a_line_here() -> None:
         for action in command.actions
     }
     assert pages == set(LINES) | set(WRITING) | SERVING
-    assert pages | {"envelope", "error"} == set(SCHEMAS)
+    assert pages | {"envelope", "error", "external-api"} == set(SCHEMAS)
 
 
 @pytest.mark.parametrize(("name", "line"), [(name, line) for name, lines in LINES.items() for line in lines])

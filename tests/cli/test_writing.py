@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from aitrader.operations.refresh import RefreshResult
 from aitrader.store.home import Home
 from tests.cli.conftest import Ai
 from tests.operations import sample
@@ -25,7 +26,8 @@ class Fake:
 
     def _heard(self, name: str, given: dict[str, Any]) -> Home:
         given["report"].step(f"{name} begins")
-        self.asked.append((name, {key: value for key, value in given.items() if key not in ("settings", "report")}))
+        unsaid = ("settings", "report", "environ")
+        self.asked.append((name, {key: value for key, value in given.items() if key not in unsaid}))
         return Home(self.root, "development", self.market)
 
     def _scanned(self, home: Home) -> Any:
@@ -55,6 +57,23 @@ class Fake:
 
     def requalify(self, **given: Any) -> Any:
         return self._scanned(self._heard("requalify", given))
+
+    def refresh_fundamentals(self, **given: Any) -> Any:
+        return RefreshResult(
+            home=self._heard("refresh_fundamentals", given),
+            layer=given["layer"],
+            members=3,
+            new_reports=5,
+            revised_reports=1,
+            sectors=2,
+            reports_by="sec",
+            industries_by="sec",
+            quarantined={"bad_date": 1},
+            warnings=("polygon is not asked: set POLYGON_API_KEY",),
+        )
+
+    def check_sources(self, **given: Any) -> Any:
+        return []
 
     def test_config(self, **given: Any) -> Any:
         self._heard("test_config", given)

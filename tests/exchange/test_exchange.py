@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import json
+import math
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 
 import polars as pl
 import pytest
@@ -59,6 +60,22 @@ def test_a_bad_query_is_400_in_the_vendors_shape(quiet, path, query):
     found = get(quiet, path, {**ALPACA, **POLYGON}, **query)
     assert found.status == 400
     assert {"code", "message"} <= set(json.loads(found.body)) or json.loads(found.body)["status"] == "ERROR"
+
+
+@pytest.mark.parametrize(
+    ("path", "since", "until", "stamp"),
+    [
+        ("/v1beta1/news", "start", "end", "created_at"),
+        ("/v2/reference/news", "published_utc__gte", "published_utc__lte", "published_utc"),
+    ],
+)
+def test_a_date_is_its_midnight_in_new_york(quiet, path, since, until, stamp):
+    def stamps(first, last):
+        body = get(quiet, path, {**ALPACA, **POLYGON}, **{since: first, until: last}, limit="50").body
+        content = json.loads(body)
+        return [one[stamp] for one in content.get("news", content.get("results"))]
+
+    assert stamps("2026-06-09", "2026-06-10") == stamps("2026-06-09T04:00:00Z", "2026-06-10T00:00:00-04:00") != []
 
 
 def test_small_pages_make_the_same_bars(quiet):
@@ -171,6 +188,97 @@ def test_sec_tells_reports_from_the_day_they_are_filed(market):
         assert get(on, nothing, SEC).status == 404
 
 
+SHARES = "/api/xbrl/frames/dei/EntityCommonStockSharesOutstanding/shares/"
+REVENUES = "/api/xbrl/frames/us-gaap/Revenues/USD/"
+
+
+@pytest.mark.parametrize(
+    ("path", "column", "period", "ends"),
+    [
+        (SHARES + "CY2026Q1I.json", "shares_outstanding", None, ("2026-02-14", "2026-05-13")),
+        (REVENUES + "CY2025Q3.json", "revenue", "Q", ("2025-08-16", "2025-11-13")),
+        (REVENUES + "CY2025.json", "revenue", "FY", ("2025-07-01", "2026-06-30")),
+    ],
+)
+def test_a_frame_has_the_last_told_figure_of_every_filer(quiet, market, path, column, period, ends):
+    found = json.loads(get(quiet, path, SEC).body)
+    told = market.fundamentals.filter(
+        (pl.col("known_at") <= quiet.now)
+        & pl.col("period_end").is_between(*(date.fromisoformat(day) for day in ends))
+        & pl.col(column).is_not_null()
+        & (pl.col("fiscal_period").str.starts_with(period) if period else pl.lit(value=True))
+    )
+    filers = told.join(market.securities.unique("symbol").select("symbol", "cik"), on="symbol")
+    last = filers.sort("known_at", "shares_outstanding").unique("cik", keep="last")
+    rows = {(d["cik"], d["end"], d["val"]) for d in found["data"]}
+    assert rows == {(int(r["cik"]), str(r["period_end"]), round(r[column])) for r in last.to_dicts()}
+    assert (found["taxonomy"], found["tag"], found["ccp"]) == (*path.split("/")[4:6], path.split("/")[-1][:-5])
+    assert found["pts"] == len(found["data"]) > 100
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        SHARES + "CY2026Q1.json",  # an instant, not a period
+        SHARES + "CY2026I.json",
+        SHARES.replace("/shares", "/USD") + "CY2026Q1I.json",
+        SHARES.replace("dei", "us-gaap") + "CY2026Q1I.json",
+        REVENUES + "CY2025Q3I.json",
+        REVENUES.replace("us-gaap", "dei") + "CY2025Q3.json",
+        REVENUES + "CY2199.json",
+    ],
+)
+def test_a_frame_that_nobody_fills_is_404(quiet, path):
+    assert get(quiet, path, SEC).status == 404
+
+
+def test_the_lists_of_tickers_agree(quiet):
+    table = json.loads(get(quiet, COMPANIES, SEC).body)["data"]
+    plain = json.loads(get(quiet, "/files/company_tickers.json", SEC).body)
+    assert [(r["cik_str"], r["title"], r["ticker"]) for r in plain.values()] == [tuple(row[:3]) for row in table]
+    lines = get(quiet, "/include/ticker.txt", SEC).body.decode().splitlines()
+    assert [line.split("\t") for line in lines] == [[ticker.lower(), str(cik)] for cik, _, ticker, _ in table]
+    assert json.loads(get(quiet, "/files/company_tickers_mf.json", SEC).body)["data"] == []
+
+
+def test_a_filer_without_reports_has_submissions_and_no_facts(quiet, market):
+    reported = market.securities.join(market.fundamentals, on="symbol", how="semi")["cik"]
+    silent = market.securities.filter(pl.col("cik").is_not_null() & ~pl.col("cik").is_in(reported.implode()))
+    cik = silent["cik"].sort()[0]
+    filer = json.loads(get(quiet, f"/submissions/CIK{cik}.json", SEC).body)
+    assert (filer["name"], filer["filings"]["recent"]["form"]) == (silent.sort("cik")["name"][0], [])
+    assert get(quiet, f"/api/xbrl/companyfacts/CIK{cik}.json", SEC).status == 404
+
+
+DETAILS = "/v3/reference/tickers/"
+
+
+def bar_text(row, vwap, *, polygon):
+    """One bar as the vendor writes it."""
+    middle = round((row["open"] + row["high"] + row["low"] + row["close"]) / 4, 4)
+    assert vwap == pytest.approx(min(max(middle, row["low"]), row["high"]), abs=1.01e-4)
+    o, h, low, c, v = row["open"], row["high"], row["low"], row["close"], int(row["volume"])
+    n = math.ceil(v / 100)
+    day = row["date"]
+    if polygon:
+        stamp = int(datetime(day.year, day.month, day.day, 4, tzinfo=UTC).timestamp() * 1000)
+        return f'{{"T":"{row["symbol"]}","v":{v},"vw":{vwap},"o":{o},"c":{c},"h":{h},"l":{low},"t":{stamp},"n":{n}}}'
+    return f'{{"t":"{day}T04:00:00Z","o":{o},"h":{h},"l":{low},"c":{c},"v":{v},"n":{n},"vw":{vwap}}}'
+
+
+def test_bars_are_written_letter_by_letter_as_the_vendors_do(quiet, market):
+    rows = {r["symbol"]: r for r in market.bars.filter(pl.col("date") == UNTIL).to_dicts() if r["symbol"].isalpha()}
+    body = get(quiet, GROUPED + str(UNTIL), POLYGON, adjusted="false").body.decode()
+    for bar in json.loads(body)["results"]:
+        if bar["T"] in rows:
+            assert bar_text(rows[bar["T"]], bar["vw"], polygon=True) in body
+    page = get(quiet, BARS, ALPACA, **{**DAY, "symbols": ",".join(rows), "start": str(UNTIL), "limit": "10000"}).body
+    text = page.decode()
+    for symbol, bars in json.loads(page)["bars"].items():
+        assert f'"{symbol}":[{bar_text(rows[symbol], bars[0]["vw"], polygon=False)}]' in text
+    assert len(json.loads(page)["bars"]) == len(rows) > 200
+
+
 def test_financials_are_those_of_the_market(quiet, market):
     found = json.loads(get(quiet, "/vX/reference/financials", POLYGON, ticker="AAPL", limit="100").body)["results"]
     told = market.fundamentals.filter((pl.col("symbol") == "AAPL") & (pl.col("known_at") <= quiet.now))
@@ -192,6 +300,9 @@ def test_splits_scale_older_bars_alone(market):
         assert new["v"] == 2 * old["v"]
     found = json.loads(get(on, "/v3/reference/splits", POLYGON, ticker="AAPL").body)["results"]
     assert [(one["split_from"], one["split_to"]) for one in found] == [(1.0, 2.0)]
+    on.answer("POST", "/simulate/clock", [], {}, b'{"now": "2026-06-12T21:00:00Z"}')
+    before = json.loads(get(on, BARS, ALPACA, **DAY, adjustment="split").body)["bars"]["AAPL"]
+    assert before == raw[:-1], "a split to come scales nothing"
 
 
 @pytest.mark.parametrize("value", ["\ud800", "\x00", "-1", "1e999", "\u0661", "9" * 40, "null", "'", "1|D|2"])
@@ -229,7 +340,9 @@ def test_no_query_breaks_the_exchange(quiet, value):
         "/v1/corporate-actions",
         "/v2/stocks/snapshots",
         "/v2/assets",
+        "/v2/assets/" + value,
         "/submissions/" + value,
+        DETAILS + value,
     )
     for path in paths:
         for name in names:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import http.client
 import time
 from urllib.parse import urlsplit
@@ -10,11 +11,12 @@ import pytest
 
 from tests.exchange.conftest import ALPACA, exchange, serving
 
-CLOCK, NEWS, CALENDAR = "/v2/clock", "/v1beta1/news", "/v2/calendar"
+CLOCK, NEWS, CALENDAR, ASSETS = "/v2/clock", "/v1beta1/news", "/v2/calendar", "/v2/assets"
+SENT = {name: value for name, value in ALPACA.items() if name != "host"}
 
 
 def ask(connection, path):
-    connection.request("GET", path, headers={k: v for k, v in ALPACA.items() if k != "host"})
+    connection.request("GET", path, headers=SENT)
     answer = connection.getresponse()
     return answer.status, answer.read()
 
@@ -50,3 +52,23 @@ def test_a_length_that_is_none_is_refused(market, capfd, length):
         assert connection.getresponse().status == 413
         connection.close()
     assert "Traceback" not in capfd.readouterr().err
+
+
+@pytest.mark.parametrize("packs", [True, False])
+def test_long_bodies_are_packed_where_the_file_says_so(market, packs):
+    on = exchange(market, gzip=packs)
+    with serving(on) as url:
+        connection = http.client.HTTPConnection(urlsplit(url).netloc, timeout=10)
+        for path, taken, packed in (
+            (ASSETS, "gzip, deflate", packs),
+            (ASSETS, "identity", False),
+            (CLOCK, "gzip", False),  # too short to be worth it
+        ):
+            connection.request("GET", path, headers={**SENT, "accept-encoding": taken})
+            answer = connection.getresponse()
+            body = answer.read()
+            assert answer.headers["content-encoding"] == ("gzip" if packed else None)
+            assert int(answer.headers["content-length"]) == len(body)
+            plain = gzip.decompress(body) if packed else body
+            assert plain == on.answer("GET", path, [], ALPACA).body
+        connection.close()

@@ -1,15 +1,19 @@
-"""``simulate`` as a process: it says where it listens, answers, and ends on Ctrl-C."""
+"""``simulate`` as a process: it says where it listens, answers, and ends when it is told to."""
 
 from __future__ import annotations
 
+import http.client
 import json
 import os
 import signal
 import socket
 import subprocess
 import sys
+import urllib.parse
 import urllib.request
 from pathlib import Path
+
+import pytest
 
 from tests.cli.test_schema import check
 
@@ -31,7 +35,10 @@ def started(home: Path, *words: str) -> subprocess.Popen[str]:
     return subprocess.Popen(line, env=environ, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
 
 
-def test_it_serves_until_it_is_interrupted(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("signalled", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 0)], ids=["ctrl-c", "told to end"]
+)
+def test_it_serves_until_it_is_stopped(tmp_path: Path, signalled: signal.Signals, code: int) -> None:
     with started(tmp_path, "--port", "0", "--clock", "2025-06-20", "--format", "json") as process:
         try:
             assert process.stdout is not None
@@ -41,11 +48,34 @@ def test_it_serves_until_it_is_interrupted(tmp_path: Path) -> None:
             keys = {"APCA-API-KEY-ID": "k", "APCA-API-SECRET-KEY": "s"}
             with urllib.request.urlopen(urllib.request.Request(f"{told['url']}/v2/assets", headers=keys)) as answer:
                 assert "AAPL" in {asset["symbol"] for asset in json.load(answer)}
-            process.send_signal(signal.SIGINT)
-            _, err = process.communicate(timeout=20)
+            process.send_signal(signalled)
+            out, err = process.communicate(timeout=20)
         finally:
             process.kill()
-    assert process.returncode == 130
+    assert (process.returncode, out) == (code, "")
+    assert "Traceback" not in err
+    port = int(told["url"].rpartition(":")[2])
+    with socket.create_server(("127.0.0.1", port)):
+        pass  # the port is free again
+
+
+def test_it_ends_while_a_request_is_under_way(tmp_path: Path) -> None:
+    faults = tmp_path / "faults.yml"
+    faults.write_text("faults:\n  - {kind: latency_ms, path: /v2/clock, count: 0, latency_ms: 60000}\n")
+    with started(tmp_path, "--port", "0", "--faults", str(faults), "--format", "json") as process:
+        try:
+            assert process.stdout is not None
+            where = urllib.parse.urlsplit(json.loads(process.stdout.readline())["url"])
+            connection = http.client.HTTPConnection(where.netloc, timeout=20)
+            connection.request("GET", "/v2/clock", headers={"APCA-API-KEY-ID": "k", "APCA-API-SECRET-KEY": "s"})
+            process.send_signal(signal.SIGTERM)
+            with pytest.raises((ConnectionError, http.client.HTTPException)):
+                connection.getresponse()
+            _, err = process.communicate(timeout=20)
+            connection.close()
+        finally:
+            process.kill()
+    assert process.returncode == 0
     assert "Traceback" not in err
 
 

@@ -203,6 +203,7 @@ def delivery(source: str) -> Delivery:
         offers=frozenset({"bars.close", "bars.volume", "securities.exchange"}),
         securities=_filled(securities, SECURITIES),
         bars=_filled(bars, BARS),
+        provenance=pl.DataFrame({"symbol": ["MSFT"], "provenance": ["name:alpaca security_type:polygon"]}),
     )
 
 

@@ -415,6 +415,14 @@ def test_an_action_that_cannot_be_used(group: str, row: dict[str, object], reaso
     assert reasons(page.quarantine) == [("ACME", reason)]
 
 
+@pytest.mark.parametrize("day", ["0000-01-01", "0000-12-31", "0001-01-01T00:00:00Z", "9999-12-31T23:59:59-05:00"])
+def test_a_day_that_python_cannot_hold_is_none(day: str) -> None:
+    page = alpaca.parse_corporate_actions(actions("cash_dividends", {"symbol": "ACME", "rate": 1, "ex_date": day}))
+    assert [row[2:5:2] for row in page.quarantine.rows()] == [("ACME", "bad_date")]
+    page = alpaca.parse_bars(bars({**BAR, "t": day}))
+    assert [row[:3] for row in page.quarantine.rows()] == [("alpaca/bars", 1, "ACME")]
+
+
 def test_calendar_with_an_early_close() -> None:
     rows = [
         {"date": "2024-07-05", "open": "09:30", "close": "16:00", "session_open": "0400"},

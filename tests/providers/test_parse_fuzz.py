@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import gzip
 import json
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from aitrader.providers import alpaca, polygon, polygon_flat_files
-from tests.providers.parse_fuzzer import PARSERS, found, load_seeds, run, seeded
+from aitrader.providers.bodies import Page
+from tests.providers.parse_fuzzer import PARSERS, Parse, found, load_seeds, run, seeded
 
 INPUTS = 300
 WIRE = Path(__file__).resolve().parents[3] / "shared" / "data" / "wire"
@@ -85,6 +87,21 @@ def results(*rows: object) -> bytes:
     return _json({"status": "OK", "count": len(rows), "results": rows, "next_url": "https://h/v3/reference/x?cursor=1"})
 
 
+def alike(parse: Callable[[bytes], Page], plain: Callable[[bytes], Page | None], careful: Parse) -> Parse:
+    """The parse function, whose quick way has to give what the reading bar by bar gives."""
+
+    def both(body: bytes) -> Page:
+        page = parse(body)
+        if plain(body) is not None:
+            other = careful(body)
+            assert isinstance(other, Page)
+            assert page.frame.equals(other.frame)
+            assert (page.next_token, page.quarantine.height) == (other.next_token, other.quarantine.height)
+        return page
+
+    return both
+
+
 CSV = (
     b"ticker,volume,open,close,high,low,window_start,transactions\n"
     b"NA,1000,10.0,10.5,11.0,9.0,1719892800000000000,12\n"
@@ -94,7 +111,7 @@ CSV = (
 seeded("alpaca.parse_assets", alpaca.parse_assets, _json([ASSET, ASSET]), *recorded("alpaca/asset_routes__get_all*"))
 seeded(
     "alpaca.parse_bars",
-    alpaca.parse_bars,
+    alike(alpaca.parse_bars, alpaca._plain, alpaca._bar_by_bar),
     _json({"bars": {"BRK.B": [BAR], "AAPL": [BAR]}, "next_page_token": "a"}),
     *recorded("alpaca/historical_stock_data__*get_bars*"),
 )
@@ -144,11 +161,24 @@ seeded(
 )
 seeded(
     "polygon.parse_grouped_daily",
-    polygon.parse_grouped_daily,
+    alike(
+        polygon.parse_grouped_daily,
+        lambda body: polygon._plain(body, "polygon/grouped_daily"),
+        lambda body: polygon._bar_by_bar(body, "polygon/grouped_daily"),
+    ),
     results(AGGREGATE, {**AGGREGATE, "T": "ABRpD"}),
     *recorded("polygon/v2_aggs_grouped*"),
 )
-seeded("polygon.parse_aggregates", polygon.parse_aggregates, results(AGGREGATE), *recorded("polygon/v2_aggs_ticker*"))
+seeded(
+    "polygon.parse_aggregates",
+    alike(
+        polygon.parse_aggregates,
+        lambda body: polygon._plain(body, "polygon/aggregates"),
+        lambda body: polygon._bar_by_bar(body, "polygon/aggregates"),
+    ),
+    results(AGGREGATE),
+    *recorded("polygon/v2_aggs_ticker*"),
+)
 seeded(
     "polygon.parse_splits",
     polygon.parse_splits,

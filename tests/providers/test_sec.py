@@ -16,7 +16,8 @@ import pytest
 from aitrader.domain.errors import SourceError
 from aitrader.domain.frames import FUNDAMENTALS
 from aitrader.providers import sec
-from aitrader.providers.sec_facts import FACTS, fundamentals_of
+from aitrader.providers.sec_bulk import facts_page, read_company_facts
+from aitrader.providers.sec_facts import ACCEPTED, FACTS, fundamentals_of, fundamentals_of_all
 
 DATA = Path(__file__).resolve().parents[3] / "shared" / "data"
 real = pytest.mark.skipif(not DATA.is_dir(), reason="the real sets are not beside the repository")
@@ -223,6 +224,103 @@ def test_a_filer_under_other_rules_has_no_figures() -> None:
     assert fundamentals_of(page.frame, "A").schema == pl.Schema(FUNDAMENTALS)
 
 
+def of_company(cik: int, **more: Any) -> bytes:
+    """Figures of three reports, the first one told again with another value."""
+    rows = [
+        figure(5.0 + cik, *QUARTER, **more),
+        figure(7.0, "2023-04-01", "2023-06-30", "2023-08-01", fp="Q2"),
+        figure(6.0, *QUARTER[:2], "2023-09-01", form="10-Q/A"),
+        figure(20.0, "2022-04-01", "2023-03-31", "2023-05-01", form="10-K", fp="FY"),
+    ]
+    content = json.loads(answer(Revenues=rows, Assets=balance(5.0), SalesRevenueNet=rows[:1]))
+    return body(content | {"cik": cik})
+
+
+# The last two are read figure by figure: a number that is a text, and one that JSON does not have.
+MANY = (of_company(1), of_company(2), of_company(3, val="5"), of_company(4).replace(b"7.0", b"NaN"))
+
+
+def under(*symbols: tuple[str, str]) -> pl.DataFrame:
+    return pl.DataFrame(symbols, schema=["cik", "symbol"], orient="row")
+
+
+@pytest.mark.parametrize("bodies", [MANY[:2], MANY, MANY[2:], ()], ids=["plain", "mixed", "odd", "none"])
+def test_many_companies_at_once_are_as_one_by_one(bodies: tuple[bytes, ...]) -> None:
+    together = facts_page([read_company_facts(each) for each in bodies])
+    alone = [sec.parse_company_facts(each) for each in bodies]
+    schema = pl.DataFrame(schema=FACTS)
+    assert together.frame.equals(pl.concat([schema, *(page.frame for page in alone)]))
+    key = ["reason", "row", "detail"]
+    set_aside = pl.concat([together.quarantine.clear(), *(page.quarantine for page in alone)])
+    assert together.quarantine.sort(key).equals(set_aside.sort(key))
+    ciks = [page.frame["cik"][0] for page in alone]
+    owners = under(*((cik, f"S{cik}") for cik in ciks)) if ciks else under(("1", "A"))
+    found = fundamentals_of_all(together.frame, owners)
+    one_by_one = [fundamentals_of(page.frame, f"S{cik}") for page, cik in zip(alone, ciks, strict=True)]
+    order = ["known_at", "symbol", "period_end", "fiscal_period"]
+    assert found.equals(pl.concat([found.clear(), *one_by_one]).sort(order))
+
+
+@real
+def test_the_real_companies_at_once_are_as_one_by_one() -> None:
+    bodies = [gzip.decompress(file.read_bytes()) for file in sorted(DATA.glob("fundamentals/companyfacts_*.gz"))]
+    page = facts_page([read_company_facts(each) for each in bodies])
+    owners = page.frame.select("cik", symbol="cik").unique()
+    alone = [fundamentals_of(part, cik) for (cik,), part in page.frame.partition_by("cik", as_dict=True).items()]
+    order = ["known_at", "symbol", "period_end", "fiscal_period"]
+    assert len(alone) > 1
+    assert fundamentals_of_all(page.frame, owners).equals(pl.concat(alone).sort(order))
+
+
+def test_reports_stand_under_each_symbol_of_their_company() -> None:
+    facts = facts_page([read_company_facts(each) for each in MANY[:2]]).frame
+    found = fundamentals_of_all(facts, under(("0000000002", "B.A"), ("0000000002", "B.B"), ("0000000009", "Z")))
+    assert set(found["symbol"]) == {"B.A", "B.B"}
+    assert found.filter(symbol="B.A").drop("symbol").equals(found.filter(symbol="B.B").drop("symbol"))
+
+
+def test_a_report_is_known_when_it_was_accepted_or_at_the_end_of_its_day() -> None:
+    facts, at = sec.parse_company_facts(of_company(1)).frame, datetime(2023, 5, 1, 11, 30, tzinfo=UTC)
+    told = pl.DataFrame([("0000000001", "2023-05-01", at), ("0000000002", "2023-08-01", at)], ACCEPTED, orient="row")
+    known = dict(fundamentals_of_all(facts, under(("0000000001", "A")), told).select("period_end", "known_at").rows())
+    assert known[date(2023, 6, 30)] == datetime(2023, 8, 2, 3, 59, 59, tzinfo=UTC)
+    first = fundamentals_of_all(facts, under(("0000000001", "A")), told).filter(pl.col("known_at") == at)
+    assert set(first["period_end"]) == {date(2023, 3, 31)}
+
+
+@pytest.mark.parametrize(
+    ("form", "counts"),
+    [("6-K", True), ("6-K/A", True), ("424B4", True), ("20-F", True), ("8-K", False), ("S-8", False), ("6-KX", False)],
+)
+def test_the_forms_that_are_reports(form: str, *, counts: bool) -> None:
+    found = reports(Revenues=[figure(5.0, *QUARTER, form=form)])
+    assert found["form"].to_list() == ([form] if counts else [])
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {},
+        {"acceptanceDateTime": [None]},
+        {"acceptanceDateTime": ["soon"]},
+        {"accessionNumber": [7]},
+        {"form": [None]},
+        {"acceptanceDateTime": ["2023-05-01T12:00:00-04:00"]},
+    ],
+    ids=["plain", "no instant", "no such instant", "no number", "no form", "another zone"],
+)
+def test_a_filers_industry_and_instants_are_those_of_his_submissions(change: dict[str, Any]) -> None:
+    wire = body(
+        {"cik": "1", "sic": "3571", "sicDescription": " Electronic\x00 ", "filings": {"recent": RECENT | change}}
+    )
+    whole = sec.parse_submissions(wire)
+    companies, accepted = sec.filers([sec.read_filer(wire)] * 2)
+    assert companies.rows() == [(whole.cik, whole.sic, whole.industry)] * 2
+    dated = whole.filings.frame.select("accession", "accepted").drop_nulls().rows()
+    if change.get("form") != [None]:  # what is no report to us dates none
+        assert accepted.select("accession", "accepted").rows() == dated * 2
+
+
 FRAME = {"tag": "Assets", "data": [{"accn": "1", "cik": 1, "entityName": "A", "end": "2023-03-31", "val": 5}]}
 
 
@@ -241,6 +339,8 @@ RECENT = {
 BODIES: dict[Callable[[bytes], object], bytes] = {
     sec.parse_company_facts: answer(Revenues=[figure(5.0, *QUARTER)] * 3, Assets=balance(5.0)),
     sec.parse_frames: body(FRAME),
+    sec.read_filer: body({"cik": "1", "tickers": ["A"], "filings": {"recent": RECENT}}),
+    read_company_facts: answer(Revenues=[figure(5.0, *QUARTER)] * 3, Assets=balance(5.0)),
     sec.parse_submissions: body({"cik": "1", "tickers": ["A"], "filings": {"recent": RECENT}}),
     sec.parse_company_tickers: body({"0": {"cik_str": 1, "ticker": "A", "title": "A"}}),
     sec.parse_company_tickers_exchange: body(

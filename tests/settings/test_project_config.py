@@ -16,7 +16,7 @@ CONFIG = project_root() / "config"
 def test_the_shipped_files_load(environment: str) -> None:
     settings = load_settings(CONFIG, {"AI_TRADER_ENV": environment})
     assert settings.environment == environment
-    assert settings.sources.default == "simulated"
+    assert settings.sources.default == "auto"
     assert {row.origin for row in settings.effective() if not row.origin.startswith("config/")} <= {"default"}
 
 

@@ -165,6 +165,20 @@ def test_history_that_a_source_rewrote_to_the_new_symbol_stays_with_it(tmp_path:
     )
     assert ids(store) == [1]
     assert bar_owner(store, 0) == bar_owner(store, 19) == [1]
+    assert store.securities().select("symbol", "delisted_on", "active").rows() == [("NEW", None, True)]
+
+
+@pytest.mark.parametrize("listed_on", [None, day(-50), day(0), day(10)])
+def test_a_new_symbol_delivered_with_all_its_past_is_the_security_that_was_stored(
+    tmp_path: Path, listed_on: date | None
+) -> None:
+    """A source that asks for what is not held yet gets the renamed line's history under its new symbol."""
+    store = ingest(tmp_path, delivery([listing("OLD", listed_on=day(0))], bars("OLD", range(10))))
+    whole = delivery([listing("NEW", listed_on=listed_on)], bars("NEW", range(12)), actions=[change("OLD", "NEW", 10)])
+    for _ in range(2):
+        store.ingest(whole, at=NOON)
+        assert store.securities().select("id", "symbol", "delisted_on", "active").rows() == [(1, "NEW", None, True)]
+        assert [bar_owner(store, p) for p in (0, 9, 10, 11)] == [[1]] * 4
 
 
 def test_a_symbol_passed_from_one_security_to_another(tmp_path: Path) -> None:
@@ -275,7 +289,7 @@ def test_absence_from_an_older_delivery_or_a_partial_list_closes_nothing(tmp_pat
     both = [listing("X"), listing("Y")]
     store = ingest(tmp_path, delivery(both, [*bars("X", range(10)), *bars("Y", range(10))]))
     assert store.ingest(delivery([listing("Y")], bars("Y", range(5))), at=NOON, accept_shrink=True).closed.is_empty()
-    partial = delivery([listing("Z")], bars("Z", range(12)), source="manual")
+    partial = delivery([listing("Z")], bars("Z", range(12)), source="manual", partial=True)
     found = store.ingest(partial, at=NOON)
     assert found.closed.is_empty()
     assert found.new["symbol"].to_list() == ["Z"]

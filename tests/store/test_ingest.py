@@ -271,6 +271,16 @@ def test_a_changed_filing_is_a_revision_known_from_its_arrival(tmp_path: Path) -
     assert store.fundamentals().height == 2
 
 
+def test_a_revision_that_arrives_before_its_filing_counts_is_told_once(tmp_path: Path) -> None:
+    store = new_store(tmp_path)
+    known = LATER + timedelta(days=30)
+    for revenue, rows in ((10.0, 1), (12.0, 1), (12.0, 0)):
+        told = delivery([listing("A")], bars("A", range(3)), fundamentals=[filing("A", known, revenue=revenue)])
+        more = replace(told, notices=(str(rows),))  # so that it is not the same delivery again
+        assert store.ingest(more, at=NOON).rows["fundamentals"] == rows
+    assert sorted(store.fundamentals()["revenue"]) == [10.0, 12.0]
+
+
 def test_a_changed_action_stands_as_last_told_and_late_ones_are_reported(tmp_path: Path) -> None:
     store = new_store(tmp_path)
 

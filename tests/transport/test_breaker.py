@@ -79,3 +79,17 @@ def test_the_refusal_says_when_to_come_again() -> None:
 def test_no_breaker(failures: int, seconds: float) -> None:
     with pytest.raises(ValueError, match="no breaker"):
         Breaker(failures=failures, cool_down_seconds=seconds)
+
+
+def test_how_long_a_circuit_is_open_is_known_of_those_that_were_asked() -> None:
+    clock = Clock()
+    breaker = Breaker(failures=1, cool_down_seconds=5, clock=clock)
+    breaker.failed("sec")
+    breaker.succeeded("alpaca")
+    clock.now = 2.5
+    assert breaker.open_for() == {"sec": 2.5, "alpaca": None}
+    clock.now = 6.0
+    breaker.enter("sec")  # the probe is under way: it is open still
+    assert breaker.open_for()["sec"] == 6.0
+    breaker.succeeded("sec")
+    assert breaker.open_for() == {"sec": None, "alpaca": None}

@@ -27,10 +27,11 @@ import pytest
 from aitrader.domain.errors import SourceError
 from aitrader.transport.breaker import Breaker
 from aitrader.transport.cache import AnswerCache
+from aitrader.transport.counters import Counters, read_counters
 from aitrader.transport.http_sender import HttpSender, Timeouts, UnansweredError, host_of
 from aitrader.transport.limiter import SlidingWindow
 from aitrader.transport.redaction import Redactor
-from aitrader.transport.transport import Counters, Retries, Transport, read_counters
+from aitrader.transport.transport import Retries, Transport
 from aitrader.transport.wire import Request, Response
 
 KEPT = ("good", "html", "echo")  # the connection stays open after these
@@ -361,6 +362,57 @@ def test_the_counters_go_on(make: Make, tmp_path: Path) -> None:
     again, _ = make(ok(), counted=stored)
     again.fetch(ASKED)
     assert again.counters()["alpaca"].requests == 3
+
+
+def test_what_two_processes_count_is_added(make: Make, fake: FakeTime, tmp_path: Path) -> None:
+    path = tmp_path / "counters.json"
+    first, _ = make(ok())
+    first.fetch(ASKED)
+    first.save_counters(path)
+    slow, _ = make(ok(), counted=read_counters(path))
+    quick, _ = make(status(404), counted=read_counters(path))
+    idle, _ = make(ok(), counted=read_counters(path))
+    fake.now += 9
+    slow.fetch(ASKED)
+    with pytest.raises(SourceError):
+        quick.fetch(ASKED)
+    for each in (slow, quick, idle, slow):  # saved twice is counted once
+        each.save_counters(path)
+    told = read_counters(path)["alpaca"]
+    assert (told.requests, told.failures) == (3, 1)
+    assert told.last_success == datetime.fromtimestamp(WALL + 9, UTC)
+    assert "HTTP 404" in (told.last_error or "")
+
+
+def test_an_open_circuit_is_kept_until_the_source_answers(make: Make, fake: FakeTime, tmp_path: Path) -> None:
+    path = tmp_path / "counters.json"
+    failing, _ = make(status(500), breaker=Breaker(failures=1, clock=fake), retries=Retries(attempts=1))
+    with pytest.raises(SourceError):
+        failing.fetch(ASKED)
+    fake.now += 7
+    failing.save_counters(path)
+    assert read_counters(path)["alpaca"].open_since == datetime.fromtimestamp(WALL, UTC)
+    idle, _ = make(ok(), counted=read_counters(path))  # asks nothing: it knows no better
+    idle.save_counters(path)
+    assert read_counters(path)["alpaca"].open_since == datetime.fromtimestamp(WALL, UTC)
+    well, _ = make(ok(), counted=read_counters(path))
+    well.fetch(ASKED)
+    well.save_counters(path)
+    assert read_counters(path)["alpaca"].open_since is None
+
+
+@pytest.mark.parametrize(
+    ("code", "absent", "failures", "answered"),
+    [(404, True, 0, True), (404, False, 1, False), (403, True, 1, False), (500, True, 1, False)],
+)
+def test_that_there_is_no_such_thing_is_an_answer_where_it_may_be(
+    make: Make, code: int, absent: bool, failures: int, answered: bool
+) -> None:
+    transport, _ = make(status(code), retries=Retries(attempts=1))
+    with pytest.raises(SourceError):
+        transport.fetch(ASKED, absent=absent)
+    told = transport.counters()["alpaca"]
+    assert (told.requests, told.failures, told.last_success is not None) == (1, failures, answered)
 
 
 @pytest.mark.parametrize("content", [None, b"", b"[]", b'{"a": 5}', b"\xff"])

@@ -4,16 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol, TextIO, cast
 
 from aitrader.cli.context import ReadContext, read_context
-from aitrader.operations.report import Report
+from aitrader.domain.report import Report
 
 if TYPE_CHECKING:
     from aitrader.app import ConfigTest, PopulateResult, ScanResult
+    from aitrader.operations.checks import Check
+    from aitrader.operations.refresh import RefreshResult
+    from aitrader.providers.probes import Purpose
     from aitrader.settings.load import Settings
     from aitrader.store.reader import Reader
 
@@ -32,6 +35,7 @@ class Facade(Protocol):
         accept_shrink: bool,
         market: str | None,
         report: Report,
+        environ: Mapping[str, str],
     ) -> PopulateResult:
         """Discover, store, and judge Layer 1."""
 
@@ -45,6 +49,23 @@ class Facade(Protocol):
     ) -> ScanResult:
         """Adopt the files and run a layer and those above it again; all layers where ``layer`` is None."""
 
+    def refresh_fundamentals(
+        self,
+        *,
+        settings: Settings,
+        market: str | None,
+        layer: int,
+        fallback: bool,
+        report: Report,
+        environ: Mapping[str, str],
+    ) -> RefreshResult:
+        """Ask for the reports and headlines of a layer's members and store them."""
+
+    def check_sources(
+        self, *, settings: Settings, market: str | None, purpose: Purpose, ask: bool, environ: Mapping[str, str]
+    ) -> list[Check]:
+        """Whether each live source has its keys and, with ``ask``, answers."""
+
     def test_config(self, *, settings: Settings, market: str | None, layer: int, report: Report) -> ConfigTest:
         """Judge with the edited files and write nothing."""
 
@@ -53,7 +74,7 @@ class Facade(Protocol):
 class Call:
     """One call of the command line."""
 
-    environ: Mapping[str, str]
+    environ: Mapping[str, str] = field(repr=False)  # it holds keys
     out: TextIO
     err: TextIO
     format: str | None

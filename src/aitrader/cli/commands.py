@@ -8,10 +8,12 @@ from aitrader.cli import (
     config_command,
     scan_command,
     simulate_command,
+    status_command,
     universe_health,
     universe_layers,
     universe_symbols,
     universe_writing,
+    validate_command,
 )
 from aitrader.cli.registry import Command, actions_in
 
@@ -29,6 +31,16 @@ COMMANDS: Final = (
             for module in (universe_writing, universe_layers, universe_symbols, universe_health)
             for action in actions_in(module)
         ),
+    ),
+    Command(
+        name="validate",
+        summary="Try out what the scanner depends on: the sources, their keys, whether they answer.",
+        actions=actions_in(validate_command),
+    ),
+    Command(
+        name="status",
+        summary="Show the state of the sources: limits, requests, errors, last answers; nobody is asked.",
+        actions=actions_in(status_command),
     ),
     Command(
         name="config",

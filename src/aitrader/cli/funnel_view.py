@@ -51,6 +51,8 @@ def _funnel(found: Mapping[str, Any], *, unicode: bool) -> Iterator[str]:
 
 def _notes(found: Mapping[str, Any]) -> Iterator[str]:
     """What bounds the meaning of the run: inputs never offered, missing ones passed over, a cap that gave way."""
+    if found["provisional"]:
+        yield "Provisional: the session's bars may still change; a scan after they are final judges it again"
     lacking = unavailable(found)
     if lacking:
         yield f"Unavailable on this source, so not judged: {'; '.join(lacking)}"

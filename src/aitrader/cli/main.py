@@ -33,6 +33,10 @@ def main(
     argv = sys.argv[1:] if argv is None else argv
     environ = os.environ if environ is None else environ
     out, err = out or _lenient(sys.stdout), err or _lenient(sys.stderr)
+
+    def fail(code: str, error: ScannerError, exit_code: int) -> int:
+        return _fail(err, argv, code, error, exit_code, clean=_cleaner(environ))
+
     try:
         code = _run(argv, environ=environ, out=out, err=err, clock=clock, facade=facade)
         out.flush()
@@ -41,18 +45,19 @@ def main(
         _silence(out)
         return exit_codes.OK
     except KeyboardInterrupt:
-        return _fail(err, argv, "interrupted", ScannerError("interrupted"), exit_codes.INTERRUPTED)
+        return fail("interrupted", ScannerError("interrupted"), exit_codes.INTERRUPTED)
     except ScannerError as error:
-        return _fail(err, argv, error.code, error, exit_codes.for_error(error))
+        return fail(error.code, error, exit_codes.for_error(error))
     except OSError as error:
         _silence(out)
         named = f" {error.filename}" if error.filename else ""
-        told = StoreError(f"cannot read or write{named}", why=(error.strerror or type(error).__name__).lower())
-        return _fail(err, argv, told.code, told, exit_codes.for_error(told))
+        why = _cleaner(environ)(error.strerror or type(error).__name__).lower()  # a key in small letters is one still
+        told = StoreError(f"cannot read or write{named}", why=why)
+        return fail(told.code, told, exit_codes.for_error(told))
     except Exception as error:  # the last resort: one line and a stable code instead of a traceback
         what = f"unexpected fault: {type(error).__name__}: {error}".rstrip(": ")
         told_fault = ScannerError(what, do="run it again with --debug and report the traceback")
-        return _fail(err, argv, told_fault.code, told_fault, exit_codes.FAULT)
+        return fail(told_fault.code, told_fault, exit_codes.FAULT)
 
 
 def _run(
@@ -98,18 +103,38 @@ def _help(parsed: Parsed, to: TextIO) -> int:
     return exit_codes.OK if parsed.help else exit_codes.USAGE
 
 
-def _fail(err: TextIO, argv: Sequence[str], code: str, error: ScannerError, exit_code: int) -> int:
-    """One line, or one JSON object, on ``err``; the traceback before it with --debug."""
+def _cleaner(environ: Mapping[str, str]) -> Callable[[str], str]:
+    """What takes the keys of the environment out of a text; nothing is loaded for it where there are none."""
+    from aitrader.settings.keys import secrets_of
+
+    secrets = list(secrets_of(environ))
+    if not secrets:
+        return str
+    from aitrader.transport.redaction import Redactor
+
+    return Redactor(secrets).text
+
+
+def _fail(
+    err: TextIO,
+    argv: Sequence[str],
+    code: str,
+    error: ScannerError,
+    exit_code: int,
+    *,
+    clean: Callable[[str], str],
+) -> int:
+    """One line, or one JSON object, on ``err``; the traceback before it with --debug. No key is in any of them."""
     try:
         if "--debug" in argv:
             import traceback
 
-            traceback.print_exc(file=err)
+            err.write(clean(traceback.format_exc()))
         if wants_json(argv):
-            told = {"code": code, "what": error.what, "why": error.why, "do": error.do}
+            told = {"code": code, "what": clean(error.what), "why": clean(error.why), "do": clean(error.do)}
             err.write(json.dumps({"error": told}, ensure_ascii=False) + "\n")
         else:
-            err.write(f"error: {' '.join(str(error).split())}\n")
+            err.write(f"error: {' '.join(clean(str(error)).split())}\n")
         err.flush()
     except BrokenPipeError:
         _silence(err)

@@ -44,6 +44,7 @@ def scan(
             accept_shrink=False,
             market=None,
             report=call.report,
+            environ=call.environ,
         )
         result = populated.scan if as_of is None else None
     if result is None:

@@ -2,14 +2,38 @@
 
 from __future__ import annotations
 
+import signal
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import date
 from pathlib import Path
+from types import FrameType
 from typing import Annotated
 
 from aitrader.cli import exit_codes
 from aitrader.cli.call import Call
 from aitrader.cli.output import write_json
 from aitrader.cli.registry import Help, action
+
+
+class _EndedError(BaseException):
+    """Told to end; no handler of Exception is to take it."""
+
+
+@contextmanager
+def _until_told_to_end() -> Iterator[None]:
+    """Leaves the block on SIGTERM, as a service is stopped; Ctrl-C goes its usual way."""
+
+    def end(_signal: int, _frame: FrameType | None) -> None:
+        raise _EndedError
+
+    before = signal.signal(signal.SIGTERM, end)
+    try:
+        yield
+    except _EndedError:
+        pass
+    finally:
+        signal.signal(signal.SIGTERM, before)
 
 
 @action()
@@ -45,19 +69,20 @@ def simulate(
     if faults is not None and not faults.is_file():
         raise UsageError(f"--faults {faults} is no file", do="name a YAML file with faults and limits")
     told = conditions(None if faults is None else read_document(faults, shown=str(faults)).values)
-    exchange = Exchange(SimulatedSource(own).deliver(), evening(day), conditions=told)
-    try:
-        server = ExchangeServer(exchange, port=port)
-    except OSError as error:
-        what, why = f"cannot listen on port {port}", error.strerror or str(error)
-        raise UsageError(what, why=why, do="choose another --port; 0 takes a free one") from None
-    with server:
-        call.tell_source("simulated")
-        if call.json:
-            head = bare_envelope(environment=settings.environment, source="simulated")
-            write_json(call.out, {**head, "url": server.url, "now": exchange.now.isoformat()})
-        else:
-            call.out.write(f"listening on {server.url}, now {exchange.now.isoformat()}\n")
-        call.out.flush()
-        server.serve_forever()
+    with _until_told_to_end():
+        exchange = Exchange(SimulatedSource(own).generated(), evening(day), conditions=told)
+        try:
+            server = ExchangeServer(exchange, port=port)
+        except OSError as error:
+            what, why = f"cannot listen on port {port}", error.strerror or str(error)
+            raise UsageError(what, why=why, do="choose another --port; 0 takes a free one") from None
+        with server:
+            call.tell_source("simulated")
+            if call.json:
+                head = bare_envelope(environment=settings.environment, source="simulated")
+                write_json(call.out, {**head, "url": server.url, "now": exchange.now.isoformat()})
+            else:
+                call.out.write(f"listening on {server.url}, now {exchange.now.isoformat()}\n")
+            call.out.flush()
+            server.serve_forever()
     return exit_codes.OK

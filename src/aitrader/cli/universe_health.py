@@ -22,7 +22,9 @@ _CHECKS = (
 def health(
     call: Call,
     *,
-    verbose: Annotated[bool, Help("also each check's bounds and runbook, and what was populated")] = False,
+    verbose: Annotated[
+        bool, Help("also the numbers behind each check, its bounds and runbook, the sources, what was populated")
+    ] = False,
 ) -> int:
     """Judge the universe by the KPI table; the exit code is 0 healthy, 1 warning or unknown, 2 critical."""
     from aitrader.operations.checks import shown
@@ -41,7 +43,15 @@ def health(
         call.report.warn(f"stale: bars are stored up to {last}, the run is of {found['session']}; run scan")
     if active is not None and not settings.digest.startswith(active.version):
         call.report.warn(f"the config files differ from the active version {active.version}, which scans use")
+    apis = []
+    if verbose:  # what the counters say; nobody is asked
+        from aitrader.operations.external_apis import external_apis
+
+        apis = external_apis(settings.sources, call.environ, context.home.root, now=call.clock())
     if call.json:
+        if verbose:
+            found["checks"] = [{**check.as_dict(), "details": dict(check.details)} for check in checks]
+            found["sources"] = [api.as_dict() for api in apis]
         write_json(call.out, found)
         return exit_codes.for_status(found["status"])
     rows = [{**check.as_dict(), "shown": shown(check.value, check.unit)} for check in checks]
@@ -51,12 +61,21 @@ def health(
     if verbose:
         for check in checks:
             call.out.write(f"\n{check.title}: {check.bounds}; see {check.runbook}")
-        call.out.write("\n")
+            if check.details:
+                numbers = (f"{name} {_number(value)}" for name, value in check.details.items())
+                call.out.write(f"\n  {', '.join(numbers)}")
+        call.out.write("\n\n")
+        call.out.writelines(f"{api.line()}\n" for api in apis)
         if population is not None:
+            what = "added to from" if population.partial else "populated from"
             call.out.write(
-                f"\npopulated from {population.source}: {population.symbols:,} symbols, "
+                f"\n{what} {population.source}: {population.symbols:,} symbols, "
                 f"{population.sessions:,} sessions from {population.first_session} to {population.last_session}\n"
             )
             for reason, count in quarantined.items():
                 call.out.write(f"quarantined {count:,} rows: {reason}\n")
     return exit_codes.for_status(found["status"])
+
+
+def _number(value: float | None) -> str:
+    return "unknown" if value is None else f"{value:,.0f}"

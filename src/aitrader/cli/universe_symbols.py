@@ -100,6 +100,7 @@ def _write(call: Call, found: Mapping[str, Any]) -> None:
     about = ", ".join(str(found[key]) for key in ("security_type", "exchange", "sector") if found[key])
     out.write(printable(f"{found['symbol']}  {found['name'] or ''}".rstrip()) + "\n")
     out.write(printable(about) + "\n" if about else "")
+    out.write(printable(f"told by {found['provenance']}") + "\n" if found["provenance"] else "")
     standing = "in no layer" if found["layer"] is None else f"in Layer {found['layer']} of 3"
     out.write(f"{standing}, session {found['session']}, config {found['config_version']}, {found['source']}\n")
     for layer in found["layers"]:

@@ -14,6 +14,7 @@ from aitrader.domain.errors import UsageError
 
 if TYPE_CHECKING:
     from aitrader.app import ConfigTest, PopulateResult, ScanResult
+    from aitrader.operations.refresh import RefreshResult
 
 
 SHOWN = 20  # symbols of a long list in text
@@ -24,10 +25,12 @@ def populate(
     call: Call,
     *,
     source: Annotated[
-        Literal["simulated", "dataset", "manual"] | None,
+        Literal["live", "alpaca", "polygon", "sec", "manual", "dataset", "simulated"] | None,
         Help("where listings and bars come from; by default as config/sources.yml says"),
     ] = None,
-    path: Annotated[Path | None, Help("the dataset's folder of Parquet or CSV files", metavar="FOLDER")] = None,
+    path: Annotated[
+        Path | None, Help("the dataset's folder, or one of Polygon's day aggregates", metavar="FOLDER")
+    ] = None,
     file: Annotated[Path | None, Help("the manual source's list, a symbol a line", metavar="FILE")] = None,
     force_refresh: Annotated[bool, Help("read everything again, also what is stored already")] = False,
     accept_shrink: Annotated[bool, Help("close listings even where under 90 % of the last ones were found")] = False,
@@ -36,8 +39,8 @@ def populate(
 
     Idempotent. A discovery that finds under 90 % of the last one's symbols changes nothing and is refused.
     """
-    if path is not None and source != "dataset":
-        raise UsageError("--path goes with --source dataset", do="write --source dataset --path FOLDER")
+    if path is not None and source not in ("dataset", "polygon"):
+        raise UsageError("--path goes with --source dataset or polygon", do="write --source dataset --path FOLDER")
     if file is not None and source != "manual":
         raise UsageError("--file goes with --source manual", do="write --source manual --file FILE")
     result = call.facade().populate(
@@ -49,6 +52,7 @@ def populate(
         accept_shrink=accept_shrink,
         market=call.market,
         report=call.report,
+        environ=call.environ,
     )
     call.tell_source(result.source)
     _tell_population(call, result)
@@ -56,15 +60,55 @@ def populate(
 
 
 @action("--requalify")
-def requalify(call: Call, *, layer: LayerNumber, force: Force = False) -> int:
+def requalify(
+    call: Call,
+    *,
+    layer: LayerNumber,
+    use_fallback_data: Annotated[
+        bool, Help("with --layer 3: first ask the second source of reports about the members of Layer 2")
+    ] = False,
+    force: Force = False,
+) -> int:
     """Adopt a layer's file as it is now and judge the last session again from stored data.
 
     The adopted file becomes a new config version, audited.
     """
-    result = call.facade().requalify(
-        settings=call.settings(), market=call.market, layer=layer, parallel=False, force=force, report=call.report
+    if use_fallback_data and layer != 3:
+        raise UsageError("--use-fallback-data goes with --layer 3", do="write --requalify --layer 3")
+    settings, facade, refreshed = call.settings(), call.facade(), None
+    if use_fallback_data:
+        refreshed = facade.refresh_fundamentals(
+            settings=settings, market=call.market, layer=2, fallback=True, report=call.report, environ=call.environ
+        )
+    result = facade.requalify(
+        settings=settings, market=call.market, layer=layer, parallel=False, force=force, report=call.report
     )
-    return _tell_requalified(call, result)
+    return _tell_requalified(call, result, refreshed)
+
+
+@action("--refresh-fundamentals")
+def refresh_fundamentals(
+    call: Call,
+    *,
+    layer: LayerNumber = 2,
+    use_fallback_data: Annotated[bool, Help("ask the second source of sources.live.fundamentals first")] = False,
+) -> int:
+    """Ask the live sources for reports, headlines and industries of a layer's members (default: Layer 2), store them.
+
+    The members are those of the last published run. All that a source says is stored, or nothing of it and the next one
+    is asked; what is stored is never overwritten. Nothing is judged again: --requalify --layer 3 does that. The
+    simulated market has all its reports, so there nothing is asked; a dataset is refused.
+    """
+    result = call.facade().refresh_fundamentals(
+        settings=call.settings(),
+        market=call.market,
+        layer=layer,
+        fallback=use_fallback_data,
+        report=call.report,
+        environ=call.environ,
+    )
+    _tell_refreshed(call, result)
+    return exit_codes.OK
 
 
 @action("--requalify-all")
@@ -162,7 +206,32 @@ def _tell_population(call: Call, result: PopulateResult) -> None:
         out.write("next: python ai_trader.py scan [--as-of DATE]\n")
 
 
-def _tell_requalified(call: Call, result: ScanResult) -> int:
+def _tell_refreshed(call: Call, result: RefreshResult) -> None:
+    """What a refresh changed, and who gave it."""
+    from aitrader.operations.published import chosen_run, envelope
+    from aitrader.store.reader import Reader
+
+    with Reader.open(result.home) as reader:
+        run = chosen_run(reader, None)
+        head = envelope(reader, run)
+    call.tell_source(run.source)
+    if call.json:
+        write_json(call.out, {**head, **result.as_dict()})
+        return
+    call.out.write(f"Layer {result.layer}, {result.members:,} members\n")
+    if result.reports_by is None:
+        call.out.write("nothing was asked\n")
+        return
+    out = call.out
+    out.write(f"reports from {result.reports_by}: {result.new_reports:,} new, {result.revised_reports:,} revised\n")
+    call.out.write(f"headlines from {result.news_by or 'nobody'}: {result.headlines:,} new\n")
+    call.out.write(f"sectors and industries from {result.industries_by or 'nobody'}: {result.sectors:,} changed\n")
+    for reason, count in sorted(result.quarantined.items()):
+        call.out.write(f"quarantined {count:,} rows: {reason}\n")
+    call.out.write("next: python ai_trader.py universe --requalify --layer 3\n")
+
+
+def _tell_requalified(call: Call, result: ScanResult, refreshed: RefreshResult | None = None) -> int:
     """The counts of the run that now stands, beside those of the one before."""
     from aitrader.operations.stats import compared
     from aitrader.store.reader import Reader
@@ -172,8 +241,13 @@ def _tell_requalified(call: Call, result: ScanResult) -> int:
         found = compared(reader, run)
     call.tell_source(run.source)
     if call.json:
-        write_json(call.out, found)
+        write_json(call.out, found if refreshed is None else {**found, "refreshed": refreshed.as_dict()})
         return exit_codes.OK
+    if refreshed is not None and refreshed.reports_by is not None:
+        call.out.write(
+            f"reports of {refreshed.members:,} members of Layer 2 from {refreshed.reports_by}: "
+            f"{refreshed.new_reports:,} new, {refreshed.revised_reports:,} revised\n"
+        )
     call.out.write(f"run {result.run_id}, config {run.config_version}\n")
     for row in found["layers"]:
         before = row.get("previous_symbols")

@@ -45,7 +45,7 @@ class ScanRun:
     run_id: str
     session: date
     as_of: datetime
-    kind: str  # final, requalification
+    kind: str  # final, provisional, requalification
     config_version: str
     previous_run: str | None
     input_digest: str

@@ -158,22 +158,35 @@ def security_type_expr(
     directory's flag, Y or N; ``industry`` a screener's. Any of them may be null.
     """
     missing = pl.lit(None, dtype=pl.String)
-    told = (missing if vendor_type is None else vendor_type).str.to_lowercase().str.strip_chars()
-    vendor = told.replace_strict({word: str(kind) for word, kind in VENDOR_TYPES.items()}, default=None)
-    flagged = (missing if etf is None else etf).str.to_uppercase().is_in(["Y", "YES", "TRUE", "1"])
-    branch = missing if industry is None else industry
-    cleaned = name.str.replace_all(_GUARDED, "")
-    head = cleaned.str.replace(_DESCRIPTION, "")
-    says = {
-        kind: (head if kind in _OF_THE_HEAD else cleaned).str.contains(pattern).fill_null(False)
-        for kind, pattern in _NAMES.items()
-    }
-    plain = cleaned.str.contains(_PLAIN).fill_null(False)
-    partnership = cleaned.str.contains(_PARTNERSHIP).fill_null(False)
+    given = {"symbol": symbol, "name": name, "told": vendor_type, "flag": etf, "branch": industry}
+    columns = [(missing if each is None else each).alias(key) for key, each in given.items()]
+    return pl.struct(columns).map_batches(_types, return_dtype=pl.String, is_elementwise=True)
+
+
+def _types(rows: pl.Series) -> pl.Series:
+    """In steps: an expression would clean a name anew wherever it is looked at."""
+    frame = rows.struct.unnest()
+    frame = frame.with_columns(cleaned=pl.col("name").str.replace_all(_GUARDED, ""))
+    frame = frame.with_columns(head=pl.col("cleaned").str.replace(_DESCRIPTION, ""))
+    told, cleaned, symbol, name, branch = (pl.col(x) for x in ("told", "cleaned", "symbol", "name", "branch"))
+    words = {word: str(kind) for word, kind in VENDOR_TYPES.items()}
+    frame = frame.with_columns(
+        **{
+            f"says:{kind}": pl.col("head" if kind in _OF_THE_HEAD else "cleaned").str.contains(p).fill_null(False)
+            for kind, p in _NAMES.items()
+        },
+        vendor=told.str.to_lowercase().str.strip_chars().replace_strict(words, default=None, return_dtype=pl.String),
+        flagged=pl.col("flag").str.to_uppercase().is_in(["Y", "YES", "TRUE", "1"]),
+        plain=cleaned.str.contains(_PLAIN).fill_null(False),
+        partnership=cleaned.str.contains(_PARTNERSHIP).fill_null(False),
+        preferred_form=symbol.str.contains(f"^{ROOT}-P(-[A-Z])?$"),
+        deposit=cleaned.str.contains(r"(?i)\bdeposit[ao]ry shares?\b").fill_null(False),
+    )
+    says = {kind: pl.col(f"says:{kind}") for kind in _NAMES}
+    vendor, flagged, plain, partnership = (pl.col(x) for x in ("vendor", "flagged", "plain", "partnership"))
+    preferred_form, named = pl.col("preferred_form"), name.str.strip_chars().str.len_chars() > 0
     unit = says["unit"] & ~partnership & ~says["preferred"] & ~cleaned.str.contains(_COMPANY_UNIT).fill_null(False)
-    preferred_form = symbol.str.contains(f"^{ROOT}-P(-[A-Z])?$")
-    depositary = cleaned.str.contains(r"(?i)\bdeposit[ao]ry shares?\b").fill_null(False) & ~says["adr"]
-    named = name.str.strip_chars().str.len_chars() > 0
+    depositary = pl.col("deposit") & ~says["adr"]
 
     chain: list[tuple[pl.Expr, SecurityType]] = [
         *((symbol.str.contains(pattern), kind) for pattern, kind in _SUFFIX),
@@ -200,7 +213,7 @@ def security_type_expr(
     for test, kind in reversed(chain):
         value = vendor if kind is SecurityType.UNKNOWN else pl.lit(str(kind))
         verdict = pl.when(test.fill_null(False)).then(value).otherwise(verdict)
-    return verdict
+    return frame.select(verdict.alias(rows.name)).to_series()
 
 
 def is_test_issue_expr(*, symbol: pl.Expr, name: pl.Expr, flag: pl.Expr | None = None) -> pl.Expr:

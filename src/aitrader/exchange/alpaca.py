@@ -17,6 +17,7 @@ from aitrader.exchange.view import View
 
 ADJUSTMENTS = ("raw", "split")  # the vendor also takes dividend and all, which are refused here
 FEEDS = ("sip", "iex", "delayed_sip", "otc", "boats")
+ASSET = "/v2/assets/"
 BAR = '{{"t":"{}","o":{},"h":{},"l":{},"c":{},"v":{},"n":{},"vw":{}}}'
 CODES = {400: 40010000, 401: 40110000, 403: 40310000, 404: 40410000, 429: 42910000}
 
@@ -43,6 +44,8 @@ def answer(view: View, path: str, query: Query) -> Answer:
             return _clock(view)
         case "/v2/calendar":
             return _calendar(view, query)
+    if path.startswith(ASSET):
+        return _asset(view, path.removeprefix(ASSET))
     raise RefusalError(404, "endpoint not found")
 
 
@@ -57,15 +60,20 @@ def _read_token(token: str) -> str:
         raise RefusalError(400, "invalid page_token") from None
 
 
-def _symbols(query: Query) -> dict[str, str]:
+def _symbols(view: View, query: Query) -> dict[str, str]:
     """Canonical symbols in order with the spelling they were asked by; at least one."""
     asked = query.words("symbols")
     if not asked:
         raise RefusalError(400, "symbols is required")
-    found = {canonical(word): word for word in asked}
-    if None in found:
-        raise RefusalError(400, f"invalid symbol: {found[None][:40]}")
-    return {symbol: spell(symbol, "alpaca") for symbol in sorted(s for s in found if s is not None)}
+    known, found = view.table.reading("alpaca"), {}
+    for word in asked:
+        if (symbol := known.get(word)) is not None:
+            found[symbol] = word
+        elif (symbol := canonical(word)) is not None:
+            found[symbol] = spell(symbol, "alpaca")
+        else:
+            raise RefusalError(400, f"invalid symbol: {word[:40]}")
+    return {symbol: found[symbol] for symbol in sorted(found)}
 
 
 def _assets(view: View, query: Query) -> Answer:
@@ -73,25 +81,37 @@ def _assets(view: View, query: Query) -> Answer:
     query.word("asset_class", "us_equity", ("us_equity",))
     if f"assets/{status}" not in view.bodies:
         rows = view.listings if status == "all" else view.listings.filter(pl.col("active") == (status == "active"))
-        shown = rows.select(
-            pl.concat_str(
-                pl.lit("00000000-0000-4000-8000-"),
-                pl.col("figi").hash(seed=1).mod(10**12).cast(pl.String).str.zfill(12),
-            ).alias("id"),
-            pl.lit("us_equity").alias("class"),
-            pl.col("exchange"),
-            pl.col("alpaca").alias("symbol"),
-            pl.col("name"),
-            pl.when("active").then(pl.lit("active")).otherwise(pl.lit("inactive")).alias("status"),
-            *(pl.col("active").alias(c) for c in ("tradable", "marginable", "shortable", "easy_to_borrow")),
-            pl.col("active").alias("fractionable"),
-        )
-        view.bodies[f"assets/{status}"] = shown.write_json().encode()
+        view.bodies[f"assets/{status}"] = _shown(rows).write_json().encode()
     return Answer(body=view.bodies[f"assets/{status}"])
 
 
+def _asset(view: View, symbol: str) -> Answer:
+    """One listing: of several under one symbol the one that trades, or was last to."""
+    found = view.listings.filter(pl.col("alpaca") == symbol).sort("active", "delisted_on", "listed_on")
+    if found.is_empty():
+        raise RefusalError(404, f"asset not found for {symbol[:40]}")
+    return as_json(_shown(found).row(-1, named=True))
+
+
+def _shown(listings: pl.DataFrame) -> pl.DataFrame:
+    """Listings as the vendor tells them."""
+    return listings.select(
+        pl.concat_str(
+            pl.lit("00000000-0000-4000-8000-"),
+            pl.col("figi").hash(seed=1).mod(10**12).cast(pl.String).str.zfill(12),
+        ).alias("id"),
+        pl.lit("us_equity").alias("class"),
+        pl.col("exchange"),
+        pl.col("alpaca").alias("symbol"),
+        pl.col("name"),
+        pl.when("active").then(pl.lit("active")).otherwise(pl.lit("inactive")).alias("status"),
+        *(pl.col("active").alias(c) for c in ("tradable", "marginable", "shortable", "easy_to_borrow")),
+        pl.col("active").alias("fractionable"),
+    )
+
+
 def _bars(view: View, query: Query) -> Answer:
-    symbols, limit = _symbols(query), query.number("limit", 1000, at_most=10_000)
+    symbols, limit = _symbols(view, query), query.number("limit", 1000, at_most=10_000)
     if query.text("timeframe").lower() not in ("1day", "1d"):
         raise RefusalError(400, "invalid timeframe: this exchange has 1Day")
     adjustment = query.word("adjustment", "raw", ADJUSTMENTS)
@@ -121,7 +141,7 @@ def _texts(view: View, rows: np.ndarray, *, split: bool) -> list[str]:
 
 
 def _snapshots(view: View, query: Query) -> Answer:
-    symbols, parts = _symbols(query), []
+    symbols, parts = _symbols(view, query), []
     query.word("feed", "sip", FEEDS)
     rows: list[int] = []
     found: list[tuple[str, int]] = []
@@ -156,7 +176,7 @@ def _news(view: View, query: Query) -> Answer:
     start, end = query.instant("start"), query.instant("end")
     rows = view.news
     if query.words("symbols"):
-        wanted = list(_symbols(query))
+        wanted = list(_symbols(view, query))
         rows = rows.filter(pl.col("symbol").list.set_intersection(wanted).list.len() > 0)
     if start is not None:
         rows = rows.filter(pl.col("published_at") >= start)
@@ -202,7 +222,7 @@ def _actions(view: View, query: Query) -> Answer:
     first, last = query.first_day("start") or date(1900, 1, 1), query.last_day("end") or view.today
     rows = view.actions.filter(pl.col("ex_date").is_between(first, last))
     if query.words("symbols"):
-        rows = rows.filter(pl.col("symbol").is_in(list(_symbols(query))))
+        rows = rows.filter(pl.col("symbol").is_in(list(_symbols(view, query))))
     ratio = pl.when(pl.col("ratio") < 1).then(pl.lit("reverse_splits")).otherwise(pl.lit("forward_splits"))
     group = pl.when(pl.col("kind") == "split").then(ratio).otherwise(pl.col("kind").replace(KINDS))
     rows = rows.with_columns(group=group)

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import date, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from typing import Any, Final
 
 import msgspec
 
 from aitrader.domain.sessions import NEW_YORK
+from aitrader.domain.symbols import canonical
 
 JSON: Final = {"content-type": "application/json; charset=utf-8"}
 
@@ -85,29 +86,40 @@ class Query:
         found = self.instant(name)
         if found is None:
             return None
-        local = _local(found, name)
+        local = found.astimezone(NEW_YORK)
         return local.date() if local.time().isoformat() == "00:00:00" else local.date() + timedelta(days=1)
 
     def last_day(self, name: str) -> date | None:
         """The last day whose New York midnight is not after the instant."""
         found = self.instant(name)
-        return None if found is None else _local(found, name).date()
-
-
-def _local(instant: datetime, name: str) -> datetime:
-    """The instant in New York; years at the ends of the calendar are refused."""
-    if not 1900 <= instant.year <= 2200:
-        raise RefusalError(400, f"invalid {name}: out of range")
-    return instant.astimezone(NEW_YORK)
+        return None if found is None else found.astimezone(NEW_YORK).date()
 
 
 def parse_instant(told: str, name: str) -> datetime:
-    """An aware instant from a date or an RFC 3339 text."""
+    """An instant in UTC from a date or an RFC 3339 text; years at the ends of the calendar are refused."""
     try:
         found = datetime.fromisoformat(told)
     except ValueError:
         raise RefusalError(400, f"invalid {name}: expected YYYY-MM-DD or RFC 3339") from None
-    return found if found.tzinfo else found.replace(tzinfo=NEW_YORK)
+    if not 1900 <= found.year <= 2200:
+        raise RefusalError(400, f"invalid {name}: out of range")
+    return (found if found.tzinfo else found.replace(tzinfo=NEW_YORK)).astimezone(UTC)
+
+
+def parse_day(told: str) -> date:
+    """A date."""
+    try:
+        return date.fromisoformat(told)
+    except ValueError:
+        raise RefusalError(400, f"invalid date {told[:40]!r}: expected YYYY-MM-DD") from None
+
+
+def parse_symbol(told: str) -> str:
+    """A symbol in its canonical spelling."""
+    found = canonical(told)
+    if found is None:
+        raise RefusalError(400, f"invalid ticker {told[:40]!r}")
+    return found
 
 
 def as_json(content: Any, status: int = 200) -> Answer:

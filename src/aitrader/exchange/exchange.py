@@ -13,7 +13,7 @@ import polars as pl
 
 from aitrader.domain.frames import Delivery
 from aitrader.domain.sessions import NEW_YORK, xnys
-from aitrader.exchange import alpaca, polygon, sec
+from aitrader.exchange import alpaca, nasdaq_trader, polygon, sec
 from aitrader.exchange.answer import Answer, Query, RefusalError, as_json, parse_instant
 from aitrader.exchange.bars import BarTable, day_number
 from aitrader.exchange.faults import Conditions, Faults, marred
@@ -22,14 +22,16 @@ from aitrader.exchange.view import View
 
 CLOCK = "/simulate/clock"
 PREFIXES = (
-    ("sec", ("/files/", "/submissions/", "/api/xbrl/")),
+    ("sec", ("/files/", "/include/", "/Archives/", "/submissions/", "/api/xbrl/")),
     ("alpaca", ("/v2/assets", "/v2/stocks/", "/v2/clock", "/v2/calendar", "/v1beta1/", "/v1/")),
     ("polygon", ("/v3/", "/v2/aggs/", "/v2/reference/", "/vX/")),
+    ("nasdaq_trader", ("/SymDir/",)),
 )
 REFUSALS: dict[str, Callable[[int, str], Answer]] = {
     "alpaca": alpaca.refusal,
     "polygon": polygon.refusal,
     "sec": sec.refusal,
+    "nasdaq_trader": nasdaq_trader.refusal,
 }
 
 
@@ -42,6 +44,7 @@ class Exchange:
         told = [(s, day_number(d), r) for s, d, r in splits.select("symbol", "ex_date", "ratio").iter_rows()]
         self._market, self._table = market, BarTable(market.bars, told)
         self._limits, self._faults = Limits(conditions.limit()), Faults(conditions.faults)
+        self.gzip = conditions.gzip
         self._lock = threading.Lock()
         self._view = View(market, self._table, clock)
 
@@ -75,10 +78,9 @@ class Exchange:
         if vendor is None:
             return as_json({"message": "not found"}, 404)
         found = self._vendor(vendor, method, path, Query(query), headers)
-        base = f"http://{headers.get('host', 'localhost')}"
-        public = [(k, v) for k, v in query if k != "apiKey"]
-        url = f"{base}{path}?{urlencode(public)}"
         for rule in self._faults.due(path):
+            base, public = f"http://{headers.get('host', 'localhost')}", [(k, v) for k, v in query if k != "apiKey"]
+            url = f"{base}{path}?{urlencode(public)}"
             found = marred(found, rule, url=url, token=Query(query).text("page_token"))
         return found
 
@@ -102,8 +104,10 @@ class Exchange:
                 found = alpaca.answer(view, path, query)
             elif vendor == "polygon":
                 found = polygon.answer(view, path, query, base=f"http://{headers.get('host', 'localhost')}")
-            else:
+            elif vendor == "sec":
                 found = sec.answer(view, path)
+            else:
+                found = nasdaq_trader.answer(view, path)
         except RefusalError as error:
             found = refusal(error.status, error.message)
         return found.having(shown)
@@ -124,7 +128,7 @@ class Exchange:
 
 def _sound(text: str) -> str:
     """Text that can be written again: halves of characters become question marks."""
-    return text.encode(errors="replace").decode()
+    return text if text.isascii() else text.encode(errors="replace").decode()
 
 
 def evening(day: date) -> datetime:
@@ -140,5 +144,7 @@ def _key(vendor: str, query: Query, headers: Mapping[str, str]) -> str | None:
     if vendor == "polygon":
         scheme, _, token = headers.get("authorization", "").partition(" ")
         return (token if scheme.lower() == "bearer" else "") or query.text("apiKey") or None
+    if vendor == "nasdaq_trader":  # anybody
+        return "public"
     agent = headers.get("user-agent", "")
     return agent if "@" in agent else None

@@ -1,4 +1,4 @@
-"""Faults that the exchange is told to make, and limits it is told to keep, from one file."""
+"""Faults that the exchange is told to make, limits it is told to keep, and how it packs bodies, from one file."""
 
 from __future__ import annotations
 
@@ -40,10 +40,11 @@ class _LimitSetting(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class Conditions(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """What the file holds: ``faults`` and ``limits``."""
+    """What the file holds: ``faults``, ``limits``, and whether long bodies come in gzip to those who take it."""
 
     faults: list[Rule] = []
     limits: dict[str, _LimitSetting] = {}
+    gzip: bool = False  # costs more than it saves on the same machine
 
     def limit(self) -> dict[str, Limit]:
         """The limits by vendor."""

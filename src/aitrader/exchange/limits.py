@@ -18,7 +18,7 @@ class Limit:
     seconds: float
 
 
-DEFAULTS = {"alpaca": Limit(200, 60), "polygon": Limit(5, 60), "sec": Limit(10, 1)}
+DEFAULTS = {"alpaca": Limit(200, 60), "polygon": Limit(5, 60), "sec": Limit(10, 1), "nasdaq_trader": Limit(10, 1)}
 
 
 @dataclass(frozen=True, kw_only=True)

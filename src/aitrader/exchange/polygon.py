@@ -4,20 +4,22 @@ from __future__ import annotations
 
 import base64
 import binascii
+import re
 from collections.abc import Callable
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
 from urllib.parse import parse_qsl, urlencode
 
-import numpy as np
+import msgspec
 import polars as pl
 
-from aitrader.domain.symbols import canonical, spell
-from aitrader.exchange.answer import Answer, Query, RefusalError, as_json, parse_instant
-from aitrader.exchange.bars import day_number
+from aitrader.domain.symbols import ROOT, canonical, spell, spell_expr
+from aitrader.exchange import polygon_bars
+from aitrader.exchange.answer import Answer, Query, RefusalError, as_json, parse_day, parse_instant, parse_symbol
+from aitrader.exchange.bars import day_number, midnight
+from aitrader.exchange.polygon_bars import REQUEST_ID
 from aitrader.exchange.view import View
 
-REQUEST_ID = "00000000000000000000000000000000"
 VENUES = {"NYSE": "XNYS", "NASDAQ": "XNAS", "ARCA": "ARCX", "AMEX": "XASE", "BATS": "BATS"}
 TYPES = {
     "common": "CS",
@@ -44,8 +46,7 @@ WORDS = {
     "SP": "Structured Product",
     "OTHER": "Other Security Type",
 }
-BAR = '{{"T":"{}","v":{},"vw":{},"o":{},"c":{},"h":{},"l":{},"t":{},"n":{}}}'
-GROUPED, RANGE = "/v2/aggs/grouped/locale/us/market/stocks/", "/v2/aggs/ticker/"
+GROUPED, RANGE, ONE = "/v2/aggs/grouped/locale/us/market/stocks/", "/v2/aggs/ticker/", "/v3/reference/tickers/"
 
 
 def refusal(status: int, message: str) -> Answer:
@@ -56,7 +57,7 @@ def refusal(status: int, message: str) -> Answer:
 
 def answer(view: View, path: str, query: Query, *, base: str) -> Answer:
     """The answer to one request; ``base`` is scheme and host of the links to further pages."""
-    lists: dict[str, Callable[[View, Query], tuple[list[dict[str, Any]], int]]] = {
+    lists: dict[str, Callable[[View, Query], tuple[list[Any], int]]] = {
         "/v3/reference/tickers": _tickers,
         "/v3/reference/splits": _splits,
         "/v3/reference/dividends": _dividends,
@@ -69,15 +70,15 @@ def answer(view: View, path: str, query: Query, *, base: str) -> Answer:
         known = [{"code": c, "description": d, "asset_class": "stocks", "locale": "us"} for c, d in WORDS.items()]
         return as_json({"results": known, "status": "OK", "request_id": REQUEST_ID, "count": len(known)})
     if path.startswith(GROUPED):
-        return _grouped(view, query, path.removeprefix(GROUPED))
+        return polygon_bars.grouped(view, query, path.removeprefix(GROUPED))
     if path.startswith(RANGE):
-        return _range(view, query, path.removeprefix(RANGE).split("/"))
+        return polygon_bars.aggregates(view, query, path.removeprefix(RANGE).split("/"))
+    if path.startswith(ONE):
+        return _details(view, query, path.removeprefix(ONE))
     raise RefusalError(404, "not found")
 
 
-def _paged(
-    view: View, query: Query, rows: Callable[[View, Query], tuple[list[dict[str, Any]], int]], *, url: str
-) -> Answer:
+def _paged(view: View, query: Query, rows: Callable[[View, Query], tuple[list[Any], int]], *, url: str) -> Answer:
     """One page of a list and the link to the next, whose cursor holds the whole query."""
     at = 0
     if cursor := query.text("cursor"):
@@ -115,20 +116,6 @@ def _ranged(frame: pl.DataFrame, query: Query, name: str, cast: Callable[[str], 
     return frame
 
 
-def _day(told: str) -> date:
-    try:
-        return date.fromisoformat(told)
-    except ValueError:
-        raise RefusalError(400, f"invalid date {told[:40]!r}: expected YYYY-MM-DD") from None
-
-
-def _symbol(told: str) -> str:
-    found = canonical(told)
-    if found is None:
-        raise RefusalError(400, f"invalid ticker {told[:40]!r}")
-    return found
-
-
 def _tickers(view: View, query: Query) -> tuple[list[dict[str, Any]], int]:
     query.word("market", "stocks", ("stocks",))
     active = query.word("active", "true", ("true", "false")) == "true"
@@ -154,14 +141,75 @@ def _tickers(view: View, query: Query) -> tuple[list[dict[str, Any]], int]:
         "cik",
         pl.col("figi").alias("composite_figi"),
         stamp.alias("last_updated_utc"),
-        pl.when(~pl.col("active")).then(pl.format("{}T00:00:00Z", "delisted_on")).alias("delisted_utc"),
+        pl.when(~pl.col("active")).then(_midnights(pl.col("delisted_on"))).alias("delisted_utc"),
     )
     return _cut(shown, query)
 
 
+def _midnights(day: pl.Expr) -> pl.Expr:
+    """The instants at which days begin in New York."""
+    at = day.cast(pl.Datetime("us")).dt.replace_time_zone("America/New_York").dt.convert_time_zone("UTC")
+    return at.dt.strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+CAPITAL = ("common", "adr", "reit")  # the kinds whose shares together are a company
+
+
+def _details(view: View, query: Query, ticker: str) -> Answer:
+    """What was known of one listing on a day, by default today."""
+    day = min(parse_day(query.text("date", str(view.today))), view.today)
+    symbol = view.table.reading("polygon").get(ticker) or canonical(ticker)
+    row = view.listing_on(symbol, day) if symbol and spell(symbol, "polygon") == ticker else None
+    if row is None:
+        raise RefusalError(404, "Ticker not found.")
+    root = re.match(ROOT, row["symbol"])
+    gone = None if row["active"] else midnight(row["delisted_on"]).strftime("%Y-%m-%dT%H:%M:%SZ")
+    told = {
+        "ticker": ticker,
+        "name": row["name"],
+        "market": "stocks",
+        "locale": "us",
+        "primary_exchange": VENUES.get(row["exchange"], row["exchange"]),
+        "type": TYPES.get(row["security_type"], row["security_type"]),
+        "active": row["active"],
+        "currency_name": "usd",
+        "cik": row["cik"],
+        "composite_figi": row["figi"],
+        "delisted_utc": gone,
+        "list_date": str(row["listed_on"]),
+        "ticker_root": root and root[0],
+        "round_lot": 100,
+        "sic_code": row["sic"],
+        "sic_description": row["sic_description"] and row["sic_description"].upper(),
+        **_size(view, row, day),
+    }
+    results = {name: value for name, value in told.items() if value is not None}
+    return as_json({"results": results, "status": "OK", "request_id": REQUEST_ID})
+
+
+def _size(view: View, row: dict[str, Any], day: date) -> dict[str, Any]:
+    """Shares of this class, of all classes told in this one's, and what they cost; nothing where nobody knows."""
+    own, price = row["shares_outstanding"], _close(view, row, day)
+    if own is None:
+        return {}
+    shares = {"share_class_shares_outstanding": round(own)}
+    if price is None or not row["active"]:
+        return shares
+    cap = own * price
+    if row["cik"] is not None and row["security_type"] in CAPITAL:
+        for other in view.classes_on(row["cik"], day):
+            if other["figi"] != row["figi"] and other["security_type"] in CAPITAL:
+                cap += (other["shares_outstanding"] or 0.0) * (_close(view, other, day) or 0.0)
+    return {**shares, "weighted_shares_outstanding": round(cap / price), "market_cap": round(cap, 2)}
+
+
+def _close(view: View, row: dict[str, Any], day: date) -> float | None:
+    return view.table.close(row["symbol"], day_number(row["listed_on"]), min(day_number(day), view.last_day))
+
+
 def _action_rows(view: View, query: Query, kinds: list[str], day: str) -> pl.DataFrame:
     rows = view.actions.filter(pl.col("kind").is_in(kinds))
-    rows = _ranged(_ranged(rows, query, "ticker", _symbol, "symbol"), query, day, _day, "ex_date")
+    rows = _ranged(_ranged(rows, query, "ticker", parse_symbol, "symbol"), query, day, parse_day, "ex_date")
     rows = rows.sort("ex_date", "symbol", descending=query.word("order", "desc", ("asc", "desc")) == "desc")
     tickers = [spell(s, "polygon") for s in rows["symbol"].to_list()]
     return rows.with_columns(
@@ -202,31 +250,56 @@ def _dividends(view: View, query: Query) -> tuple[list[dict[str, Any]], int]:
     )
 
 
-def _news(view: View, query: Query) -> tuple[list[dict[str, Any]], int]:
+def _news(view: View, query: Query) -> tuple[list[Any], int]:
     rows = view.news
+    published, first, end = rows["published_at"].to_physical(), 0, rows.height  # in order
+    for mark, after in {".gte": False, ".gt": True, ".lte": True, ".lt": False}.items():
+        if told := query.text(f"published_utc{mark}"):
+            at = published.search_sorted(_micros(told), "right" if after else "left")
+            first, end = (max(first, at), end) if mark.startswith(".g") else (first, min(end, at))
+    rows = rows[first : max(first, end)]
+    if told := query.text("published_utc"):
+        rows = rows.filter(pl.col("published_at") == parse_instant(told, "published_utc"))
     if ticker := query.text("ticker"):
-        rows = rows.filter(pl.col("symbol").list.contains(_symbol(ticker)))
-    rows = _ranged(rows, query, "published_utc", lambda t: parse_instant(t, "published_utc"), "published_at")
+        rows = rows.filter(pl.col("symbol").list.contains(parse_symbol(ticker)))
     if query.word("order", "desc", ("asc", "desc")) == "desc":
         rows = rows.reverse()
-    at, limit, found = int(query.text("page_marker")), int(query.text("limit")), []
-    for row in rows[at : at + limit].iter_rows(named=True):
-        names, url = [spell(s, "polygon") for s in row["symbol"]], f"https://news.invalid/{row['id']}"
-        told = [(n, s) for n, s in zip(names, row["sentiment"], strict=True) if s is not None]
-        home = {"name": row["source"], "homepage_url": url, "logo_url": url, "favicon_url": url}
-        found.append(
-            {
-                "id": str(row["id"]),
-                "publisher": home,
-                "title": row["headline"],
-                "author": "",
-                "article_url": url,
-                "published_utc": row["published_at"].strftime("%Y-%m-%dT%H:%M:%SZ"),
-                "tickers": names,
-                "insights": [{"ticker": n, "sentiment": _mood(s), "sentiment_reasoning": ""} for n, s in told],
-            }
-        )
-    return found, rows.height
+    at, limit = int(query.text("page_marker")), int(query.text("limit"))
+    return [msgspec.Raw(line) for line in _articles(rows[at : at + limit])], rows.height
+
+
+def _micros(told: str) -> int:
+    """Microseconds since 1970 of an instant."""
+    return (parse_instant(told, "published_utc") - datetime(1970, 1, 1, tzinfo=UTC)) // timedelta(microseconds=1)
+
+
+def _articles(rows: pl.DataFrame) -> list[bytes]:
+    """Articles as JSON objects; an insight for each symbol that has a score."""
+    if rows.is_empty():
+        return []
+    score, url = pl.col("sentiment"), pl.format("https://news.invalid/{}", "id")
+    neutral = pl.when(score.abs() < 0.05).then(pl.lit("neutral"))
+    mood = neutral.when(score > 0).then(pl.lit("positive")).otherwise(pl.lit("negative"))
+    told = rows.select("id", "symbol", "sentiment").explode("symbol", "sentiment")
+    told = told.with_columns(ticker=spell_expr(pl.col("symbol"), "polygon"))
+    insight = pl.struct("ticker", mood.alias("sentiment"), pl.lit("").alias("sentiment_reasoning"))
+    lists = told.group_by("id", maintain_order=True).agg(
+        "ticker", insight.filter(score.is_not_null()).alias("insights")
+    )
+    shown = rows.join(lists, on="id", how="left", maintain_order="left").select(
+        pl.col("id").cast(pl.String),
+        pl.struct(
+            pl.col("source").alias("name"),
+            *(url.alias(name) for name in ("homepage_url", "logo_url", "favicon_url")),
+        ).alias("publisher"),
+        pl.col("headline").alias("title"),
+        pl.lit("").alias("author"),
+        url.alias("article_url"),
+        pl.col("published_at").dt.strftime("%Y-%m-%dT%H:%M:%SZ").alias("published_utc"),
+        pl.col("ticker").alias("tickers"),
+        "insights",
+    )
+    return shown.write_ndjson().encode().split(b"\n")[: rows.height]
 
 
 STATEMENTS = {  # statement -> field -> column
@@ -241,15 +314,15 @@ STATEMENTS = {  # statement -> field -> column
 
 
 def _financials(view: View, query: Query) -> tuple[list[dict[str, Any]], int]:
-    rows = view.reports
+    rows = view.by_period
     if ticker := query.text("ticker"):
-        rows = rows.filter(pl.col("symbol") == _symbol(ticker))
+        rows = rows.filter(pl.col("symbol") == parse_symbol(ticker))
     if cik := query.text("cik"):
         rows = rows.filter(pl.col("cik") == cik.zfill(10)[:10])
-    rows = _ranged(rows, query, "period_of_report_date", _day, "period_end")
-    rows = _ranged(rows, query, "filing_date", _day, "filed")
-    order = query.word("order", "desc", ("asc", "desc")) == "desc"
-    rows = rows.sort("period_end", "symbol", "known_at", descending=order)
+    rows = _ranged(rows, query, "period_of_report_date", parse_day, "period_end")
+    rows = _ranged(rows, query, "filing_date", parse_day, "filed")
+    if query.word("order", "desc", ("asc", "desc")) == "desc":
+        rows = rows.reverse()
     at, limit = int(query.text("page_marker")), int(query.text("limit"))
     return [_report(row) for row in rows[at : at + limit].iter_rows(named=True)], rows.height
 
@@ -270,7 +343,7 @@ def _report(row: dict[str, Any]) -> dict[str, Any]:
         }
     end = row["period_end"]
     return {
-        "start_date": str(end - timedelta(days=364 if row["fiscal_period"] == "FY" else 90)),
+        "start_date": str(row["begun"]),
         "end_date": str(end),
         "filing_date": str(row["filed"]),
         "cik": row["cik"],
@@ -281,49 +354,3 @@ def _report(row: dict[str, Any]) -> dict[str, Any]:
         "timeframe": "annual" if row["fiscal_period"] == "FY" else "quarterly",
         "financials": statements,
     }
-
-
-def _mood(score: float) -> str:
-    return "neutral" if abs(score) < 0.05 else ("positive" if score > 0 else "negative")
-
-
-def _texts(view: View, rows: np.ndarray, query: Query) -> str:
-    adjusted = query.word("adjusted", "true", ("true", "false")) == "true"
-    frame = view.table.columns(rows, split_adjusted=adjusted, known=view.last_day)
-    names = {s: spell(s, "polygon") for s in frame["T"].unique().to_list()}
-    frame = frame.with_columns(pl.col("T").replace(names))
-    columns = ("T", "volume", "vwap", "open", "close", "high", "low", "ms", "trades")
-    return ",".join(frame.select(pl.format(BAR, *columns)).to_series().to_list())
-
-
-def _aggregates(view: View, rows: np.ndarray, query: Query, *, ticker: str) -> Answer:
-    adjusted = query.text("adjusted", "true").lower()
-    head = f'"queryCount":{len(rows)},"resultsCount":{len(rows)},"adjusted":{adjusted},"count":{len(rows)}'
-    results = f',"results":[{_texts(view, rows, query)}]'
-    return Answer(body=f'{{{ticker}{head},"status":"OK","request_id":"{REQUEST_ID}"{results}}}'.encode())
-
-
-def _grouped(view: View, query: Query, told: str) -> Answer:
-    day = _day(told)
-    rows = view.table.on(day_number(day)) if day <= view.session else np.arange(0)
-    return _aggregates(view, rows, query, ticker="")
-
-
-def _bound(told: str) -> date:
-    """A date, or milliseconds since 1970."""
-    if told.isascii() and told.isdigit() and len(told) <= 13:
-        return datetime.fromtimestamp(int(told) / 1000, UTC).date()
-    return _day(told)
-
-
-def _range(view: View, query: Query, parts: list[str]) -> Answer:
-    if len(parts) != 6 or parts[1] != "range":
-        raise RefusalError(404, "not found")
-    if parts[2:4] != ["1", "day"]:
-        raise RefusalError(400, "this exchange has one-day aggregates alone")
-    symbol, limit = _symbol(parts[0]), query.number("limit", 5000, at_most=50_000)
-    first, last = _bound(parts[4]), min(_bound(parts[5]), view.session)
-    rows = np.arange(*view.table.span(symbol, day_number(first), day_number(last)))
-    if query.word("sort", "asc", ("asc", "desc")) == "desc":
-        rows = rows[::-1]
-    return _aggregates(view, rows[:limit], query, ticker=f'"ticker":"{spell(symbol, "polygon")}",')

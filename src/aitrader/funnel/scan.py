@@ -33,6 +33,8 @@ from aitrader.funnel.listings import ListingView
 from aitrader.funnel.market import days
 from aitrader.funnel.partitions import in_partitions
 from aitrader.funnel.replay import Position, Progress, Walk, fold, refold, replay, sign, widened
+from aitrader.store.events import PROVISIONAL
+from aitrader.store.reader import Run
 from aitrader.store.store import Store
 
 REFOLD_SHARE = 0.3  # above this share of corrected securities everything is folded from the start
@@ -76,6 +78,11 @@ def target_session(walk: Walk, as_of: date | None) -> date:
     return wanted
 
 
+def superseded(store: Store, run: Run) -> bool:
+    """Whether a run was judged on bars that could still change and are final by now: it is to be judged again."""
+    return run.kind == PROVISIONAL and run.session not in store.provisional_sessions()
+
+
 def scan(
     store: Store,
     walk: Walk,
@@ -86,59 +93,106 @@ def scan(
     first_scan_sessions: int,
     progress: Progress | None = None,
 ) -> Outcome:
-    """Every session after the last published one up to ``session``, as runs ready to publish.
+    """Every session after the last final one up to ``session``, as runs ready to publish.
+
+    A session whose bars may still change gets a provisional run, which nothing starts from: it is judged again from
+    the session before it once its bars are final. Only the last one may be such a session; RefusedError otherwise.
 
     On an empty history the membership starts empty ``first_scan_sessions`` sessions before the end; features are
     folded from the first stored bar. Nothing is published here; the checkpoint is saved, for it can be derived.
     """
     started = perf_counter()
-    last = store.reader.active_run()
-    if last is not None and session <= last.session:
+    open_sessions = store.provisional_sessions()
+    published = store.reader.active_run()
+    again = published is not None and published.kind == PROVISIONAL
+    if published is not None and not _due(published, session, open_sessions):
         raise RefusedError(
-            f"session {session} is already published or before the last published one ({last.session})",
+            f"session {session} is already published or before the last published one ({published.session})",
             why="published history is never rewritten",
             do="read it with --as-of, or re-run it with universe --requalify",
         )
-    position = restore(store, walk, on_or_before=last.session if last else None, progress=progress)
     sessions = walk.calendar.between(walk.store.sessions()[0], session)
+    if published is None:
+        judged_from = sessions[-min(first_scan_sessions, len(sessions))]
+    else:
+        judged_from = published.session if again else walk.calendar.next(published.session)
+    todo = [one for one in sessions if one >= judged_from]
+    _check_final(todo[:-1], open_sessions)
+    base = _base(published)
+    known = None if published is None else walk.calendar.session_at(walk.calendar.ordinal(judged_from) - 1)
+    position = restore(store, walk, on_or_before=known, progress=progress)
     done = position.session
-    judged_from = walk.calendar.next(last.session) if last else sessions[-min(first_scan_sessions, len(sessions))]
     market = walk.market(after=done, until=session)
     widened(position, market.listings.ids)
     waiting = [one for one in sessions if (done is None or one > done) and one < judged_from]
     fold(walk, market, position, waiting, progress)
-    if last is not None:
-        position.state.membership = seats.grown(store.membership(last.run_id), position.state.features.size)
+    if base is not None:
+        position.state.membership = seats.grown(store.membership(base), position.state.features.size)
     restored = perf_counter()
     outcome = Outcome()
-    previous = last.run_id if last else None
-    todo = [one for one in sessions if one >= judged_from]
-    for result in replay(walk, market, position, todo, rules, progress if len(todo) > 1 else None):
-        at = perf_counter()
-        view = market.listings.at(result.session)
-        run = as_run(store, walk, result, rules, occasion, position, previous)
-        run.seconds["record"] = perf_counter() - at
-        outcome.runs.append(run)
-        outcome.result, outcome.view = result, view
-        previous = run.run_id
-    stepped = perf_counter()
-    save(store, position)
+    saved = 0.0
+    previous = base
+    tail = len(todo) - (session in open_sessions)
+    for part, kind in ((todo[:tail], occasion.kind), (todo[tail:], PROVISIONAL)):
+        label = Occasion(source=occasion.source, environment=occasion.environment, kind=kind)
+        for result in replay(walk, market, position, part, rules, progress if len(part) > 1 else None):
+            at = perf_counter()
+            view = market.listings.at(result.session)
+            run = as_run(store, walk, result, rules, label, position, previous)
+            run.seconds["record"] = perf_counter() - at
+            outcome.runs.append(run)
+            outcome.result, outcome.view = result, view
+            previous = run.run_id
+        if kind != PROVISIONAL:  # what is kept to start from holds no bar that may still change
+            at = perf_counter()
+            save(store, position)
+            saved = perf_counter() - at
     outcome.seconds = {
         "restore": restored - started,
-        "step": stepped - restored,
-        "checkpoint": perf_counter() - stepped,
+        "step": perf_counter() - restored - saved,
+        "checkpoint": saved,
     }
     return outcome
+
+
+def _due(published: Run, session: date, open_sessions: frozenset[date]) -> bool:
+    """Whether a session is still to be judged: later than the last, or the last whose bars have become final."""
+    if session > published.session:
+        return True
+    return session == published.session and published.kind == PROVISIONAL and session not in open_sessions
+
+
+def _check_final(sessions: Sequence[date], open_sessions: frozenset[date]) -> None:
+    """Raise RefusedError where a session that others start from has bars that may still change."""
+    waiting = next((one for one in sessions if one in open_sessions), None)
+    if waiting is not None:
+        raise RefusedError(
+            f"the bars of session {waiting} may still change, so no later session can be judged",
+            why="the next session starts from the final run of the one before",
+            do="run universe --populate to get its final bars, then scan again",
+        )
+
+
+def _base(published: Run | None) -> str | None:
+    """The final run that the next one to be judged starts from."""
+    if published is None:
+        return None
+    return published.previous_run if published.kind == PROVISIONAL else published.run_id
 
 
 def requalify(
     store: Store, walk: Walk, rules: Rules, occasion: Occasion, *, progress: Progress | None = None
 ) -> Outcome:
-    """The last published session judged again under ``rules``, from the membership of the session before."""
+    """The last published session judged again under ``rules``, from the membership of the session before.
+
+    While its bars may still change the run stays provisional.
+    """
     again = _Again(store, walk, progress)
     result, membership = again.under(rules)
     again.position.state.membership = membership
-    label = Occasion(source=occasion.source, environment=occasion.environment, kind="requalification")
+    open_still = again.run.session in store.provisional_sessions()
+    kind = PROVISIONAL if open_still else "requalification"
+    label = Occasion(source=occasion.source, environment=occasion.environment, kind=kind)
     made = as_run(store, walk, result, rules, label, again.position, again.run.previous_run)
     return Outcome(runs=[made], result=result, view=again.view, seconds=dict(result.seconds))
 
@@ -180,17 +234,22 @@ class _Again:
 def rebuild(store: Store, walk: Walk, *, workers: int, progress: Progress | None = None) -> None:
     """Fold everything again from the first stored bar to the last published session and keep it as the checkpoint.
 
-    With more than one worker the securities are folded in partitions by processes; the result is the same, bit for
-    bit, for every operation of the fold concerns one security alone.
+    A last session whose bars may still change is left out: the checkpoint holds final bars only. With more than one
+    worker the securities are folded in partitions by processes; the result is the same, bit for bit, for every
+    operation of the fold concerns one security alone.
     """
     run = store.reader.active_run()
     if run is None:
         raise StoreError("nothing is published yet", why="no scan has run", do="run: python ai_trader.py scan")
     ids = store.securities()["id"].sort().to_numpy().astype(np.uint32)
     sessions = walk.calendar.between(store.sessions()[0], run.session)
+    if run.session in store.provisional_sessions():
+        sessions = sessions[:-1]
+    if not sessions:
+        return
     position = Position(fresh(ids))
-    market = walk.market(after=None, until=run.session)
-    if workers == 1 or market.listings.at(run.session).benchmark is None:
+    market = walk.market(after=None, until=sessions[-1])
+    if workers == 1 or market.listings.at(sessions[-1]).benchmark is None:
         # Without SPY the benchmark is a sum over the whole universe of every session.
         fold(walk, market, position, sessions, progress)
     else:

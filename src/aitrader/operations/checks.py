@@ -7,8 +7,8 @@ the target ends exactly where the warning begins, the bound itself is a warning,
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
 from typing import Any, Final, Protocol
 
 STATUSES: Final = ("ok", "unknown", "warning", "critical")  # from good to bad
@@ -72,6 +72,7 @@ class Measured:
 
     value: float | None
     message: str = ""
+    details: Mapping[str, float | None] = field(default_factory=dict)  # the numbers behind it
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -88,6 +89,7 @@ class Check:
     on_target: bool | None = None
     bounds: str = ""
     runbook: str = ""
+    details: Mapping[str, float | None] = field(default_factory=dict)
 
     def as_dict(self) -> dict[str, Any]:
         """The public form."""
@@ -123,6 +125,7 @@ def judge(word: str, kpi: Kpi, measured: Measured) -> Check:
         on_target=on_target,
         bounds=f"warning {limits_text(kpi.warning, kpi.unit)}, critical {limits_text(kpi.critical, kpi.unit)}",
         runbook=kpi.runbook,
+        details=measured.details,
     )
 
 

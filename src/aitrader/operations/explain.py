@@ -54,6 +54,7 @@ def explain(
         "exchange": security.get("exchange"),
         "security_type": security.get("security_type"),
         "sector": security.get("sector"),
+        "provenance": security.get("provenance"),
         "layer": max((layer for layer, row in by_layer.items() if row["member"]), default=None),
         "layers": layers,
         "near_misses": [miss for layer in layers for miss in near_misses(layer)],

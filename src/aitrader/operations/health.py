@@ -34,7 +34,7 @@ def measurements(store: Store, run: Run) -> dict[str, Measured]:
     layers = {layer.layer: layer for layer in store.reader.layers(run.run_id)}
     return {
         "layer0_symbols": _symbols(layers.get(0)),
-        "layer1_qualification_rate": _rate(layers.get(1)),
+        "layer1_qualification_rate": _rate(layers.get(1), layers.get(0)),
         "layer2_symbols": _symbols(layers.get(2)),
         "layer3_symbols": _symbols(layers.get(3)),
         "layer3_stability": _change(layers.get(3)),
@@ -45,19 +45,28 @@ def measurements(store: Store, run: Run) -> dict[str, Measured]:
 def _symbols(layer: Layer | None) -> Measured:
     if layer is None:
         return Measured(value=None, message="the run did not reach this layer")
-    return Measured(value=float(layer.symbols))
+    return Measured(value=float(layer.symbols), details=_verdicts(layer))
 
 
-def _rate(layer: Layer | None) -> Measured:
+def _verdicts(layer: Layer) -> dict[str, float | None]:
+    """What became of those that reached a layer."""
+    return {"members": layer.symbols, "reached": layer.reached, "failed": layer.failed, "unknown": layer.unknown}
+
+
+def _rate(layer: Layer | None, below: Layer | None) -> Measured:
     if layer is None or layer.qualification_rate is None:
         return Measured(value=None, message="the layer below is empty")
-    return Measured(value=layer.qualification_rate)
+    details = {"members": layer.symbols, "layer_below_counted": below.counted if below else None}
+    return Measured(value=layer.qualification_rate, details={**_verdicts(layer), **details})
 
 
 def _change(layer: Layer | None) -> Measured:
-    if layer is None or layer.change_rate is None:
-        return Measured(value=None, message="no earlier membership to compare with")
-    return Measured(value=layer.change_rate)
+    if layer is None:
+        return Measured(value=None, message="the run did not reach this layer")
+    details = {"added": layer.added, "removed": layer.removed, "members": layer.symbols}
+    if layer.change_rate is None:
+        return Measured(value=None, message="no earlier membership to compare with", details=details)
+    return Measured(value=layer.change_rate, details=details)
 
 
 def _coverage(store: Store, run: Run) -> Measured:
@@ -67,4 +76,5 @@ def _coverage(store: Store, run: Run) -> Measured:
     if found.share is None:
         return Measured(value=None, message="Layer 3 is empty")
     lacking = f"{found.missing:,} of {found.pairs:,} bars missing over {found.sessions} sessions"
-    return Measured(value=found.share, message=lacking if found.missing else "")
+    details = {"bars_due": found.pairs, "bars_missing": found.missing, "sessions": found.sessions}
+    return Measured(value=found.share, message=lacking if found.missing else "", details=details)

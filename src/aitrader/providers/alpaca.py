@@ -5,8 +5,11 @@ from __future__ import annotations
 import html
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from typing import Any, Final
 
+import msgspec
+import numpy as np
 import polars as pl
 from msgspec import Struct
 
@@ -19,14 +22,18 @@ from aitrader.providers.bodies import (
     Page,
     Row,
     bars_page,
+    canonical_texts,
+    column,
     columns,
     decode,
     new_york_day,
     news_page,
     objects,
     shaped,
+    texts,
     unreadable,
 )
+from aitrader.providers.plain_bars import PlainBar, days_of, plain_page, quickly, sessions
 from aitrader.providers.quarantine import Quarantine, Rule, sentence
 from aitrader.providers.row_rules import action_rules, say, symbol_rule
 
@@ -130,8 +137,42 @@ _BAR: Final[Fields] = {
 }
 
 
+class _PlainBar(PlainBar):
+    t: str
+
+
+class _PlainBars(Struct):
+    bars: dict[str, list[_PlainBar] | None]
+    next_page_token: str | None = None
+
+
+_PLAIN_BARS: Final = msgspec.json.Decoder(_PlainBars)
+
+
 def parse_bars(body: bytes) -> Page:
     """Daily bars (schema BARS); a symbol may go on on the next page."""
+    return _plain(body) or _bar_by_bar(body)
+
+
+def _plain(body: bytes) -> Page | None:
+    """The page where nothing on it is doubtful."""
+    page = quickly(body, _PLAIN_BARS)
+    if page is None:
+        return None
+    parts = [part or [] for part in page.bars.values()]
+    bars = [bar for part in parts for bar in part]
+    symbols = canonical_texts(texts(list(page.bars))).gather(np.repeat(np.arange(len(parts)), [*map(len, parts)]))
+    days = days_of([bar.t for bar in bars], _sessions)
+    return plain_page(bars, symbols, days, next_token=page.next_page_token or None)
+
+
+@lru_cache(16)  # pages have the same few days
+def _sessions(stamps: tuple[str, ...]) -> pl.Series | None:
+    return sessions(pl.select(new_york_day(pl.lit(column(stamps, "instant")))).to_series())
+
+
+def _bar_by_bar(body: bytes) -> Page:
+    """The page with what cannot be believed set aside, or the error that it is."""
     file = "alpaca/bars"
     page = decode(body, _Bars, endpoint=file)
     pairs = [(symbol, bar) for symbol, bars in page.bars.items() for bar in bars or ()]

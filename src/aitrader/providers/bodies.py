@@ -6,15 +6,18 @@ import json
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import date
+from functools import lru_cache
 from typing import Any, Final, Literal, TypeVar
 
 import msgspec
+import numpy as np
 import polars as pl
 
 from aitrader.domain.errors import SourceError
 from aitrader.domain.frames import NEWS, QUARANTINE, UTC, Schema, empty
 from aitrader.domain.sessions import xnys
-from aitrader.domain.symbols import canonical_expr
+from aitrader.domain.symbols import ROOT, canonical
 from aitrader.providers.dataset_bars import clean_bars
 from aitrader.providers.quarantine import Quarantine
 from aitrader.providers.row_rules import news_rules
@@ -28,6 +31,10 @@ Fields = Mapping[str, tuple[str, Kind]]  # our column: the source's field, and w
 _NOT_JSON: Final = re.compile(rb"\b(NaN|Infinity)\b|[eE]\+?\d{3}")  # what some servers print for a number
 _LAST_MILLISECOND: Final = 2**42  # in the year 2109
 _ISO: Final = r"^\d{4}-\d{2}-\d{2}"
+_FIRST_DAY: Final = date(1, 1, 1)  # Polars knows days before it, which no one else can hold
+_OUR_YEARS: Final = (2, 9998)  # in every zone
+_CANONICAL: Final = f"^{ROOT}(-P-[A-Z]|\\.WS|\\.U|\\.[AB])?$"  # the most frequent spellings that are canonical
+_LONGEST_SYMBOL: Final = 32
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -118,9 +125,9 @@ def columns(rows: Sequence[Row], fields: Fields, *, file: str) -> pl.DataFrame:
     }
     for name, (key, kind) in fields.items():
         values = [row.get(key) for row in rows]
-        typed = _column(values, kind)
+        typed = column(values, kind)
         data[name] = typed
-        if typed.null_count() > sum(value is None for value in values):
+        if typed.null_count() > values.count(None):
             raw = [
                 _shown(value) if gone and value is not None else None
                 for value, gone in zip(values, typed.is_null(), strict=True)
@@ -135,15 +142,16 @@ def _shown(value: object) -> str:
     return f"a {type(value).__name__}"
 
 
-def _column(values: list[Any], kind: Kind) -> pl.Series:
+def column(values: Sequence[Any], kind: Kind) -> pl.Series:
+    """The values as a column of their kind, null for each that is no value of it."""
     if kind == "number":
         return pl.Series([_number(value) for value in values], dtype=pl.Float64)
     if kind == "millis":
         whole = [int(value) if (number := _number(value)) is not None and _in_era(number) else None for value in values]
         return pl.Series(whole, dtype=pl.Int64).cast(pl.Datetime("ms")).dt.replace_time_zone("UTC").cast(UTC)
-    text = pl.lit(texts(values))
     if kind == "symbol":
-        return pl.select(canonical_expr(text)).to_series()
+        return canonical_texts(texts(values))
+    text = pl.lit(texts(values))
     if kind == "date":
         return pl.select(day_expr(text)).to_series()
     if kind == "instant":
@@ -173,18 +181,42 @@ def texts(values: Sequence[object]) -> pl.Series:
         return pl.Series(whole, dtype=pl.String)
 
 
+def canonical_texts(spelled: pl.Series) -> pl.Series:
+    """The canonical spelling of each symbol, null for what is none; most are spelled so already and stay."""
+    odd = np.flatnonzero(~spelled.str.contains(_CANONICAL).fill_null(False).to_numpy())
+    if not len(odd):
+        return spelled
+    read = pl.Series(spelled.name, [_canonical(text) for text in spelled.gather(odd).to_list()], dtype=pl.String)
+    place = np.arange(len(spelled))
+    place[odd] = len(spelled) + np.arange(len(odd))
+    return pl.concat([spelled, read]).gather(place)
+
+
+def _canonical(text: str | None) -> str | None:
+    if text is None or len(text) > _LONGEST_SYMBOL:  # not worth remembering
+        return canonical(text)
+    return _remembered(text)
+
+
+@lru_cache(30_000)
+def _remembered(text: str) -> str | None:
+    return canonical(text)
+
+
 def day_expr(text: pl.Expr) -> pl.Expr:
     """The date of ``2024-01-02`` or of an instant that begins so, as written; null for another text."""
     stripped = text.str.strip_chars()
     start = pl.when(stripped.str.contains(_ISO + r"([T ].*)?$")).then(stripped.str.slice(0, 10))
-    return start.str.to_date("%Y-%m-%d", strict=False)
+    day = start.str.to_date("%Y-%m-%d", strict=False)
+    return pl.when(day >= _FIRST_DAY).then(day)
 
 
 def instant_expr(text: pl.Expr) -> pl.Expr:
     """The instant of an RFC 3339 text in UTC; null for another text."""
     stripped = text.str.strip_chars()
     zoned = pl.when(stripped.str.contains(_ISO + "[T ]")).then(stripped)
-    return zoned.str.to_datetime("%+", strict=False, time_zone="UTC", time_unit="us").cast(UTC)
+    at = zoned.str.to_datetime("%+", strict=False, time_zone="UTC", time_unit="us").cast(UTC)
+    return pl.when(at.dt.year().is_between(*_OUR_YEARS)).then(at)
 
 
 def new_york_day(instant: pl.Expr) -> pl.Expr:

@@ -55,6 +55,8 @@ class ManualSource:
             securities=page.frame,
             bars=empty(BARS),
             quarantine=page.quarantine,
+            partial=True,
+            cumulative=True,
         )
 
 

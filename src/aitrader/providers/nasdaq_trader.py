@@ -16,7 +16,7 @@ from aitrader.domain.errors import SourceError
 from aitrader.domain.frames import SECURITIES
 from aitrader.domain.security_type import is_test_issue_expr, security_type_expr
 from aitrader.domain.symbols import canonical_expr
-from aitrader.providers.bodies import Page, printable, seen, shaped, unreadable
+from aitrader.providers.bodies import Page, canonical_texts, printable, seen, shaped, unreadable
 from aitrader.providers.quarantine import Quarantine, Rule, sentence
 from aitrader.transport.wire import Request
 
@@ -57,7 +57,7 @@ def parse_other_listed(body: bytes) -> Page:
 
 def _page(body: bytes, fields: Mapping[str, str], *, file: str) -> Page:
     frame = _table(body, fields, file=file)
-    symbol = canonical_expr(pl.col("text"))
+    symbol: pl.Expr = pl.lit(canonical_texts(frame["text"]))
     if "integrated" in fields:  # the first spelling is the tape's; the last one stands in where it cannot be read
         symbol = pl.coalesce(symbol, canonical_expr(pl.col("integrated"), provider="integrated"))
         venue = pl.col("venue").str.to_uppercase()

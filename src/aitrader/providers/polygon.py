@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from functools import lru_cache
 from typing import Any, Final
 
+import msgspec
 import polars as pl
+from msgspec import UNSET, UnsetType
 
 from aitrader.domain.frames import ACTIONS, BARS, FUNDAMENTALS, SECURITIES, Schema
 from aitrader.domain.security_type import is_test_issue_expr, security_type_expr
@@ -15,14 +18,18 @@ from aitrader.providers.bodies import (
     Page,
     Row,
     bars_page,
+    canonical_texts,
+    column,
     columns,
     new_york_day,
     news_page,
     printable,
     shaped,
+    texts,
     unreadable,
 )
-from aitrader.providers.polygon_answers import answer_of, results_of
+from aitrader.providers.plain_bars import PlainBar, days_of, plain_page, quickly, sessions
+from aitrader.providers.polygon_answers import GOOD, Around, answer_of, next_page, results_of, whole
 from aitrader.providers.quarantine import Quarantine, Rule, sentence
 from aitrader.providers.row_rules import action_rules, listing_rules, report_rules, say
 from aitrader.providers.values import end_of_day
@@ -71,7 +78,7 @@ def _listings(rows: Sequence[Row], schema: Schema, *, file: str, active: bool | 
     frame = columns(rows, _LISTING, file=file).with_columns(
         pl.Series("active", [_flag(row.get("active")) for row in rows], dtype=pl.Boolean),
         exchange=pl.col("venue").replace_strict(EXCHANGES, default=None, return_dtype=pl.String),
-        delisted_on=new_york_day(pl.col("delisted_at")),
+        delisted_on=pl.col("delisted_at").dt.date(),  # midnight, in UTC or in New York: the day as it is written
         security_type=security_type_expr(
             symbol=pl.col("symbol"),
             name=pl.col("name"),
@@ -133,7 +140,42 @@ def parse_aggregates(body: bytes) -> Page:
     return _bars(body, "polygon/aggregates")
 
 
+class _PlainBar(PlainBar):
+    t: int
+    T: str | UnsetType = UNSET
+    otc: bool | None = None
+
+
+class _PlainBars(Around, kw_only=True):
+    results: list[_PlainBar] | None = None
+
+
+_PLAIN_BARS: Final = msgspec.json.Decoder(_PlainBars)
+
+
 def _bars(body: bytes, file: str) -> Page:
+    return _plain(body, file) or _bar_by_bar(body, file)
+
+
+def _plain(body: bytes, file: str) -> Page | None:
+    """The page where nothing on it is doubtful."""
+    found = quickly(body, _PLAIN_BARS)
+    if found is None or found.status not in GOOD or not found.results:
+        return None
+    bars = found.results
+    whole(found, len(bars), file, queried=True)
+    symbols = canonical_texts(texts([found.ticker if bar.T is UNSET else bar.T for bar in bars]))
+    days = days_of([bar.t for bar in bars], _sessions)
+    return plain_page(bars, symbols, days, next_token=next_page(found.next_url, file))
+
+
+@lru_cache(16)  # pages have the same few days
+def _sessions(stamps: tuple[int, ...]) -> pl.Series | None:
+    return sessions(pl.select(new_york_day(pl.lit(column(stamps, "millis")))).to_series())
+
+
+def _bar_by_bar(body: bytes, file: str) -> Page:
+    """The page with what cannot be believed set aside, or the error that it is."""
     rows, token, ticker = results_of(body, file, queried=True)
     fields: Fields = {
         "symbol": ("T", "symbol"),

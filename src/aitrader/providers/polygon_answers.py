@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Final
 from urllib.parse import parse_qsl, quote, urlsplit
 
 from msgspec import Struct
@@ -10,12 +10,13 @@ from msgspec import Struct
 from aitrader.domain.errors import SourceError
 from aitrader.providers.bodies import Row, decode, objects, printable, unreadable
 
+GOOD: Final = ("OK", "DELAYED")
 
-class Answer(Struct, rename={"results_count": "resultsCount", "query_count": "queryCount"}):
+
+class Around(Struct, kw_only=True, rename={"results_count": "resultsCount", "query_count": "queryCount"}):
     """What every answer of Polygon has around its results."""
 
     status: str
-    results: Any = None
     count: int | None = None
     results_count: int | None = None
     query_count: int | None = None
@@ -23,10 +24,16 @@ class Answer(Struct, rename={"results_count": "resultsCount", "query_count": "qu
     ticker: Any = None
 
 
+class Answer(Around, kw_only=True):
+    """An answer with results of whatever kind."""
+
+    results: Any = None
+
+
 def answer_of(body: bytes, endpoint: str) -> Answer:
     """An answer whose status is a good one; a SourceError otherwise."""
     found = decode(body, Answer, endpoint=endpoint)
-    if found.status not in ("OK", "DELAYED"):
+    if found.status not in GOOD:
         raise unreadable(endpoint, f"its status is {printable(found.status)}")
     return found
 
@@ -34,24 +41,29 @@ def answer_of(body: bytes, endpoint: str) -> Answer:
 def results_of(body: bytes, endpoint: str, *, queried: bool = False) -> tuple[list[Row], str | None, Any]:
     """The rows of an answer, as many as it says that there are, the way to the next page, and the answer's ticker."""
     found = answer_of(body, endpoint)
-    told = [("count", found.count), ("resultsCount", found.results_count)]
-    told += [("queryCount", found.query_count)] if queried else []
     results = found.results
     if results is None and 0 in (found.count, found.results_count):
         results = []  # a closed day has no list at all
     if not isinstance(results, list):
         raise unreadable(endpoint, "it holds no list of results")
+    whole(found, len(results), endpoint, queried=queried)
+    return objects(results, endpoint=endpoint), next_page(found.next_url, endpoint), found.ticker
+
+
+def whole(found: Around, received: int, endpoint: str, *, queried: bool = False) -> None:
+    """Nothing where an answer has as many rows as it says that there are; a SourceError where some are missing."""
+    told = [("count", found.count), ("resultsCount", found.results_count)]
+    told += [("queryCount", found.query_count)] if queried else []
     for name, number in told:
-        if number is not None and number > len(results):
+        if number is not None and number > received:
             raise SourceError(
                 f"{endpoint}: rows are missing",
-                why=f"{name} is {printable(number)}, received {len(results)}",
+                why=f"{name} is {printable(number)}, received {received}",
                 do="ask again; nothing of this answer was taken",
             )
-    return objects(results, endpoint=endpoint), _next(found.next_url, endpoint), found.ticker
 
 
-def _next(url: str | None, endpoint: str) -> str | None:
+def next_page(url: str | None, endpoint: str) -> str | None:
     """The path and query of the next page; the host is ours to choose, and a key has no place in an address."""
     if not url:
         return None

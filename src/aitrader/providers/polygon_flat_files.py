@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import zlib
+from datetime import date
 from pathlib import Path
 from typing import Final
 
@@ -10,14 +11,36 @@ import polars as pl
 
 from aitrader.domain.errors import SourceError
 from aitrader.domain.frames import BARS
-from aitrader.domain.symbols import canonical_expr
-from aitrader.providers.bodies import Page, bars_page, new_york_day
+from aitrader.providers.bodies import Page, bars_page, canonical_texts, new_york_day
 
 REQUIRED: Final = ("ticker", "volume", "close", "window_start")
 _NUMBERS: Final = ("open", "high", "low", "close", "volume", "transactions")
 _LAST_NANOSECOND: Final = 4_398_046_511_104_000_000  # in the year 2109
 _MOST_BYTES: Final = 1_000_000_000  # a session's file has about a megabyte
 _PACKED: Final = (b"\x1f\x8b", b"\x78\x01", b"\x78\x9c", b"\x78\xda", b"\x28\xb5\x2f\xfd")  # gzip, zlib, zstd
+
+
+def files_by_day(folder: Path) -> dict[date, Path]:
+    """The files at or below ``folder`` by the day in their names, as the vendor names them: 2026-06-30.csv.gz."""
+    if not folder.is_dir():
+        raise _fault(folder, "there is no such folder", "give the folder that holds the day aggregates")
+    found: dict[date, Path] = {}
+    for path in sorted({*folder.rglob("*.csv"), *folder.rglob("*.csv.gz")}):
+        try:
+            day = date.fromisoformat(path.name.partition(".")[0])
+        except ValueError:
+            raise _fault(path, "its name is no day", "name it as the vendor does: 2026-06-30.csv.gz") from None
+        if day in found:
+            raise _fault(path, f"there is another file of {day}", "remove one of them")
+        found[day] = path
+    if not found:
+        raise _fault(folder, "it holds no .csv or .csv.gz file", "give the folder that holds the day aggregates")
+    return found
+
+
+def read_flat_file(path: Path) -> Page:
+    """The bars (schema BARS) of one file."""
+    return parse_flat_file(_read(path), name=path.name)
 
 
 def read_flat_files(folder: Path) -> Page:
@@ -71,7 +94,7 @@ def _typed(table: pl.DataFrame, path: Path) -> pl.DataFrame:
     frame = table.select(
         row=pl.int_range(1, pl.len() + 1),
         file=pl.lit(f"polygon/flat_files {path.as_posix()}"),
-        symbol=canonical_expr(pl.col("ticker"), provider="polygon"),
+        symbol=canonical_texts(table["ticker"]),
         date=new_york_day(in_era.cast(pl.Datetime("ns", "UTC"))),
         **{name: text[name].cast(pl.Float64, strict=False) for name in _NUMBERS if name in text},
         **{f"raw:{name}": _raw(text[name]) for name in _NUMBERS if name in text},

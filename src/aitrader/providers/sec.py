@@ -6,8 +6,7 @@ sender adds. Symbols are written with a hyphen there: BRK-B.
 
 from __future__ import annotations
 
-import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -15,16 +14,30 @@ import msgspec
 import polars as pl
 from msgspec import Struct
 
-from aitrader.domain.frames import UTC, Schema, empty
-from aitrader.providers.bodies import Fields, Page, Row, columns, decode, objects, printable, shaped, unreadable
+from aitrader.domain.frames import UTC, Schema
+from aitrader.providers.bodies import (
+    Fields,
+    Page,
+    Row,
+    column,
+    columns,
+    decode,
+    objects,
+    printable,
+    shaped,
+    unreadable,
+)
+from aitrader.providers.plain_bars import quickly
 from aitrader.providers.quarantine import Quarantine, Rule, sentence
-from aitrader.providers.sec_facts import FACTS, TAGS
+from aitrader.providers.sec_bulk import cik_of, facts_page, read_company_facts, value_rules
+from aitrader.providers.sec_facts import ACCEPTED
 from aitrader.transport.wire import Request
 
 SOURCE: Final = "sec"
 EXCHANGES: Final = {"NASDAQ": "NASDAQ", "NYSE": "NYSE", "CBOE": "BATS"}  # NYSE stands for its sister exchanges too
 
 TICKERS: Final[Schema] = {"cik": pl.String, "name": pl.String, "symbol": pl.String, "exchange": pl.String}
+INDUSTRIES: Final[Schema] = {"cik": pl.String, "sic": pl.String, "industry": pl.String}
 FILINGS: Final[Schema] = {
     "accession": pl.String,
     "form": pl.String,
@@ -120,7 +133,7 @@ def _tickers(rows: list[Row], cik: str, name: str, *, file: str) -> Page:
         "venue": ("exchange", "text"),
     }
     frame = columns(rows, fields, file=file).with_columns(
-        pl.Series("cik", [_cik(row.get(cik)) for row in rows], dtype=pl.String),
+        pl.Series("cik", [cik_of(row.get(cik)) for row in rows], dtype=pl.String),
         exchange=pl.col("venue").str.to_uppercase().replace_strict(EXCHANGES, default=None, return_dtype=pl.String),
     )
     elsewhere = pl.col("venue").is_not_null() & pl.col("exchange").is_null()
@@ -134,14 +147,6 @@ def _tickers(rows: list[Row], cik: str, name: str, *, file: str) -> Page:
     again = ~kept.select(pl.col("symbol").is_first_distinct()).to_series()
     quarantine.take(kept.filter(again), "duplicate", sentence("of {}", "cik"), file=file, date=None)
     return Page(frame=shaped(kept.filter(~again).sort("symbol"), TICKERS), quarantine=quarantine.frame())
-
-
-def _cik(value: object) -> str | None:
-    """A company's number with its ten digits."""
-    if type(value) is int and 0 < value < 10**10:
-        return f"{value:010d}"
-    text = value if type(value) is str and re.fullmatch("[0-9]{1,10}", value) else "0"
-    return f"{int(text):010d}" if int(text) else None
 
 
 class _Recent(Struct, rename="camel"):
@@ -171,7 +176,7 @@ def parse_submissions(body: bytes) -> Submissions:
     """A company and its recent filings; the instant of acceptance tells when a filing could be known."""
     file = "sec/submissions"
     found = decode(body, _Company, endpoint=file)
-    cik = _cik(found.cik)
+    cik = cik_of(found.cik)
     if cik is None:
         raise unreadable(file, "it names no company")
     told: Mapping[str, list[Any]] = msgspec.structs.asdict(found.filings.recent)
@@ -212,9 +217,73 @@ def _words(values: object) -> tuple[str, ...]:
     return tuple(word for value in values if (word := _word(value))) if isinstance(values, list) else ()
 
 
-class _Facts(Struct):
+class _PlainFilings(Struct, rename="camel"):
+    accession_number: list[str]
+    acceptance_date_time: list[str]
+
+
+class _PlainParts(Struct):
+    recent: _PlainFilings
+
+
+class _PlainCompany(Struct, rename="camel"):
     cik: int | str
-    facts: dict[str, Any]
+    filings: _PlainParts
+    sic: str | None = None
+    sic_description: str | None = None
+
+
+_PLAIN_COMPANY: Final = msgspec.json.Decoder(_PlainCompany)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Filer:
+    """A company's industry, and the instants (RFC 3339) at which its recent filings were accepted."""
+
+    cik: str
+    sic: str | None
+    industry: str | None
+    accessions: Sequence[str]
+    accepted: Sequence[str | None]
+
+
+def read_filer(body: bytes) -> Filer:
+    """The part of a company's submissions that dates its reports; many of them together: :func:`filers`."""
+    found = quickly(body, _PLAIN_COMPANY)
+    cik = None if found is None else cik_of(found.cik)
+    if found is not None and cik is not None:
+        recent = found.filings.recent
+        if len(recent.accession_number) == len(recent.acceptance_date_time):
+            return Filer(
+                cik=cik,
+                sic=_word(found.sic),
+                industry=_word(found.sic_description),
+                accessions=recent.accession_number,
+                accepted=recent.acceptance_date_time,
+            )
+    told = parse_submissions(body)  # it says what is wrong, or reads what is merely odd
+    filings = told.filings.frame
+    return Filer(
+        cik=told.cik,
+        sic=told.sic,
+        industry=told.industry,
+        accessions=filings["accession"].to_list(),
+        accepted=filings["accepted"].dt.strftime("%Y-%m-%dT%H:%M:%S%.6fZ").to_list(),
+    )
+
+
+def filers(found: Sequence[Filer]) -> tuple[pl.DataFrame, pl.DataFrame]:
+    """The companies that have a SIC code (schema INDUSTRIES), and when each filing was accepted (schema ACCEPTED)."""
+    companies = [(one.cik, one.sic, one.industry) for one in found if one.sic is not None]
+    accepted = pl.DataFrame(
+        {
+            "cik": [one.cik for one in found for _ in one.accessions],
+            "accession": [accession for one in found for accession in one.accessions],
+            "accepted": column([at for one in found for at in one.accepted], "instant"),
+        },
+        schema=ACCEPTED,
+    )
+    return pl.DataFrame(companies, schema=INDUSTRIES, orient="row"), accepted.drop_nulls()
 
 
 def parse_company_facts(body: bytes) -> Page:
@@ -222,68 +291,7 @@ def parse_company_facts(body: bytes) -> Page:
 
     A filer under other rules than US GAAP has none of them: the frame is empty.
     """
-    file = "sec/companyfacts"
-    found = decode(body, _Facts, endpoint=file)
-    cik = _cik(found.cik)
-    if cik is None:
-        raise unreadable(file, "it names no company")
-    rows: list[Any] = []
-    concepts: list[str] = []
-    units: list[str] = []
-    for concept in TAGS:
-        taxonomy, _, tag = concept.partition(":")
-        told = _inside(_inside(_inside(found.facts, taxonomy, file), tag, file), "units", file)
-        for unit, values in told.items():
-            if not isinstance(values, list):
-                raise unreadable(file, f"{concept} holds no list of values")
-            rows += values
-            concepts += [concept] * len(values)
-            units += [printable(unit)] * len(values)
-    if not rows:
-        return Page(frame=empty(FACTS))
-    fields: Fields = {
-        "start": ("start", "date"),
-        "end": ("end", "date"),
-        "value": ("val", "number"),
-        "year": ("fy", "number"),
-        "fiscal_period": ("fp", "text"),
-        "form": ("form", "text"),
-        "filed": ("filed", "date"),
-        "accession": ("accn", "text"),
-        "frame": ("frame", "text"),
-    }
-    frame = columns(objects(rows, endpoint=file), fields, file=file).with_columns(
-        pl.Series("concept", concepts, dtype=pl.String),
-        pl.Series("unit", units, dtype=pl.String),
-        cik=pl.lit(cik),
-        symbol=pl.lit(None, dtype=pl.String),
-        fiscal_year=pl.when(pl.col("year").is_between(1900, 2200)).then(pl.col("year")).cast(pl.Int64),
-    )
-    said = sentence("{} {}", "concept", "accession")
-    rules = [*_value_rules(said), Rule(reason="bad_date", when=pl.col("filed").is_null(), detail=said)]
-    rules.append(Rule(reason="no_accession", when=pl.col("accession").is_null(), detail=said))
-    cover = pl.col("concept").str.starts_with("dei:")
-    rules.append(Rule(reason="filed_before_end", when=(pl.col("filed") < pl.col("end")) & ~cover, detail=said))
-    quarantine = Quarantine()
-    kept = quarantine.sift(frame, rules, file=file, date="end")
-    return Page(frame=shaped(kept, FACTS), quarantine=quarantine.frame())
-
-
-def _inside(node: Mapping[str, Any], key: str, file: str) -> Mapping[str, Any]:
-    """The object under a key, an empty one where there is none."""
-    found = node.get(key, {})
-    if not isinstance(found, dict):
-        raise unreadable(file, f"{printable(key)} is no object")
-    return found
-
-
-def _value_rules(said: pl.Expr) -> list[Rule]:
-    era = pl.col("end").dt.year().is_between(1980, 2200)
-    return [
-        Rule(reason="bad_date", when=~era.fill_null(False), detail=said),
-        Rule(reason="bad_date", when=(pl.col("start") > pl.col("end")), detail=said),
-        Rule(reason="not_a_number", when=~pl.col("value").is_finite().fill_null(False), detail=said),
-    ]
+    return facts_page([read_company_facts(body)])
 
 
 class _Frames(Struct):
@@ -304,11 +312,11 @@ def parse_frames(body: bytes) -> Page:
     }
     rows = objects(found.data, endpoint=file)
     frame = columns(rows, fields, file=file).with_columns(
-        pl.Series("cik", [_cik(row.get("cik")) for row in rows], dtype=pl.String),
+        pl.Series("cik", [cik_of(row.get("cik")) for row in rows], dtype=pl.String),
         symbol=pl.lit(None, dtype=pl.String),
     )
     said = sentence("{}", "entity")
-    rules = [Rule(reason="bad_cik", when=pl.col("cik").is_null(), detail=said), *_value_rules(said)]
+    rules = [Rule(reason="bad_cik", when=pl.col("cik").is_null(), detail=said), *value_rules(said)]
     quarantine = Quarantine()
     kept = quarantine.sift(frame, rules, file=file, date="end")
     again = ~kept.select(pl.struct("cik", "start", "end").is_first_distinct()).to_series()

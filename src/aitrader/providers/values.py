@@ -100,7 +100,7 @@ def _days(frame: pl.DataFrame, name: str, spec: FileSpec) -> pl.DataFrame:
         zoned = pl.col(name).dt.convert_time_zone("America/New_York") if values.dtype.time_zone else pl.col(name)
         return frame.with_columns(zoned.dt.date())
     text = values.cast(pl.String)
-    return _with_raw(frame.with_columns(text), name, pl.select(_day_expr(pl.lit(text), spec)).to_series())
+    return _with_raw(frame.with_columns(text), name, _held(pl.select(_day_expr(pl.lit(text), spec)).to_series()))
 
 
 def _day_expr(text: pl.Expr, spec: FileSpec) -> pl.Expr:
@@ -136,7 +136,15 @@ def _instants(frame: pl.DataFrame, name: str, spec: FileSpec) -> pl.DataFrame:
     )
     day = pl.when(day_only).then(end_of_day(_day_expr(pl.lit(text), spec)))
     parsed = pl.select(pl.coalesce(day, zoned, local)).to_series()
-    return _with_raw(frame.with_columns(text), name, parsed)
+    return _with_raw(frame.with_columns(text), name, _held(parsed))
+
+
+def _held(parsed: pl.Series) -> pl.Series:
+    """The dates and instants that Python can hold, an instant in any zone; null for those before and after."""
+    days = parsed.cast(pl.Date).to_physical().cast(pl.Int64)
+    margin = 0 if parsed.dtype == pl.Date else 1
+    held = days.is_between(_FIRST_DAY + margin, _LAST_DAY - margin)
+    return parsed if held.all() else pl.select(pl.when(held).then(pl.lit(parsed))).to_series()
 
 
 def _of_our_era(frame: pl.DataFrame, name: str) -> pl.DataFrame:

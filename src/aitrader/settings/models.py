@@ -40,13 +40,87 @@ class ManualList(Model, frozen=True):
     file: Word = "symbols/fallback_universe.txt"  # a relative path starts at the config folder
 
 
+Address = Annotated[str, Meta(pattern="^https?://[^\\s?#@]+$")]  # plain http is refused but to this machine
+
+
+class Limit(Model, frozen=True):
+    """At most so many requests in every span of so many seconds, over all processes of this machine."""
+
+    requests: Annotated[int, Meta(ge=1, le=1_000_000)]
+    seconds: Annotated[float, Meta(gt=0, le=3_600)]
+    concurrency: Annotated[int, Meta(ge=1, le=64)] = 8  # requests under way at once
+
+
+class Alpaca(Model, frozen=True):
+    """Alpaca: listings, bars, corporate actions, headlines."""
+
+    trading_url: Address = "https://paper-api.alpaca.markets"
+    data_url: Address = "https://data.alpaca.markets"
+    feed: Literal["sip", "iex"] = "sip"  # sip: the trades of all exchanges; iex: those of one, 2-4 % of them
+    limit: Limit = Limit(requests=200, seconds=60)
+
+
+class Polygon(Model, frozen=True):
+    """Polygon, now called Massive: listings with their types, bars of whole sessions, splits, dividends, reports."""
+
+    url: Address = "https://api.polygon.io"
+    limit: Limit = Limit(requests=5, seconds=60, concurrency=4)
+
+
+class Sec(Model, frozen=True):
+    """The SEC: which company a symbol belongs to, its shares, its reports."""
+
+    data_url: Address = "https://data.sec.gov"
+    www_url: Address = "https://www.sec.gov"
+    limit: Limit = Limit(requests=9, seconds=1, concurrency=4)  # it asks for at most 10
+
+
+class NasdaqTrader(Model, frozen=True):
+    """The exchanges' own directories: every listing, ETFs flagged."""
+
+    url: Address = "https://www.nasdaqtrader.com"
+    limit: Limit = Limit(requests=2, seconds=1, concurrency=2)
+
+
+class Live(Model, frozen=True):
+    """The market of real, present listings, and who is asked for what, in this order."""
+
+    listings: tuple[Literal["alpaca", "polygon", "nasdaq_trader", "sec"], ...] = (
+        "alpaca",
+        "polygon",
+        "nasdaq_trader",
+        "sec",
+    )
+    bars: tuple[Literal["alpaca", "polygon"], ...] = ("alpaca", "polygon")
+    actions: tuple[Literal["alpaca", "polygon"], ...] = ("polygon", "alpaca")
+    fundamentals: tuple[Literal["sec", "polygon"], ...] = ("sec", "polygon")
+    news: tuple[Literal["alpaca", "polygon"], ...] = ("alpaca", "polygon")
+    last_resort: Literal["manual", "none"] = "manual"  # where no source of listings answers
+    sessions: Annotated[int, Meta(ge=1, le=5_000)] = 300  # how far back the first population reads
+    final_at: Annotated[str, Meta(pattern="^([01][0-9]|2[0-3]):[0-5][0-9]$")] = "06:00"  # of the day after, New York
+    least_coverage: Fraction = 0.9  # of the usual number of bars; a session with fewer is not taken
+    now: str | None = None  # an instant that stands for now, with a simulated exchange; not in production
+    accept_iex_volume: bool = False  # judge volumes of one exchange by thresholds meant for all of them
+    cache: Word = "/tmp/ai_trader_cache/universe"  # the guide's path; owner and mode are checked
+    timeout_seconds: Annotated[float, Meta(gt=0, le=600)] = 60.0  # of a whole request
+    attempts: Annotated[int, Meta(ge=1, le=20)] = 5
+    first_wait_seconds: Annotated[float, Meta(gt=0, le=60)] = 0.5  # at most, before the second attempt; then doubled
+    breaker_failures: Positive = 5  # in a row, then a source is left alone
+    breaker_seconds: NotNegative = 30.0
+
+
 class Sources(Model, frozen=True):
     """``config/sources.yml``: where the market's data comes from."""
 
-    default: Literal["simulated", "dataset"] = "simulated"
+    default: Literal["auto", "simulated", "dataset", "live", "alpaca", "polygon", "sec", "manual"] = "auto"
     simulated: Simulated = Simulated()
     dataset: DatasetFolder = DatasetFolder()
     manual: ManualList = ManualList()
+    live: Live = Live()
+    alpaca: Alpaca = Alpaca()
+    polygon: Polygon = Polygon()
+    sec: Sec = Sec()
+    nasdaq_trader: NasdaqTrader = NasdaqTrader()
 
 
 class Performance(Model, frozen=True):

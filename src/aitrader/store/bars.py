@@ -10,7 +10,7 @@ import hashlib
 import io
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 from pathlib import Path
 
@@ -26,24 +26,34 @@ BAR_SCHEMA: dict[str, pl.DataType | type[pl.DataType]] = {
     **dict.fromkeys(BAR_VALUES, pl.Float64),
 }
 WRITERS = 4
+MOST = 0.9  # of a session's stored rows: a delivery of fewer does not speak for the session as a whole
 Progress = Callable[[str, int, int], None]  # what is being done, how much is done, how much there is
 
 
 @dataclass(frozen=True, kw_only=True)
 class BarFile:
-    """A session's bars as stored: ``digest`` is SHA-256 over the values."""
+    """A session's bars as stored: ``digest`` is SHA-256 over the values.
+
+    ``feed`` says whose trades the volumes count (null: all), ``provisional`` that the values may still change.
+    """
 
     session: date
     digest: str
     file: str
     rows: int
+    feed: str | None = None
+    provisional: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)
 class BarChanges:
-    """The files that a delivery adds; ``corrected`` has a row (session, security) for each changed stored row."""
+    """The files that a delivery adds, and those that only changed their flags.
+
+    ``corrected`` has a row (session, security) for each changed stored row.
+    """
 
     files: tuple[BarFile, ...]
+    flagged: tuple[BarFile, ...]
     corrected: pl.DataFrame
 
 
@@ -54,18 +64,18 @@ def session_key() -> pl.Expr:
 
 def by_session(bars: pl.DataFrame) -> list[tuple[date, pl.DataFrame, str]]:
     """Split bars (security, date and the values) into sessions: the date, the sorted frame and its digest."""
-    keys = bars.select(session_key()).to_series()
-    if not keys.is_sorted():
-        order = keys.arg_sort()
-        bars = bars[order]
-    values = bars.select("security", pl.col(BAR_VALUES).fill_nan(None)).rechunk()
-    columns = [values["security"].to_numpy(), *(values[name].fill_null(np.nan).to_numpy() for name in BAR_VALUES)]
+    order = bars.select(session_key()).to_series()
+    if not order.is_sorted():
+        bars = bars[order.arg_sort()]
     groups = bars.group_by("date", maintain_order=True).len()
     ends = groups["len"].cum_sum().to_list()
     starts = [0, *ends][:-1]
+    spoiled = [name for name in BAR_VALUES if bars[name].is_nan().any()]
+    bars = bars.select("security", *(pl.col(n).fill_nan(None) if n in spoiled else pl.col(n) for n in BAR_VALUES))
+    values = bars.rechunk()
 
     def digest(part: tuple[int, int]) -> str:
-        return _digest([column[part[0] : part[1]] for column in columns])
+        return digest_bars(values.slice(part[0], part[1] - part[0]))
 
     with ThreadPoolExecutor(WRITERS) as pool:
         digests = list(pool.map(digest, zip(starts, ends, strict=True)))
@@ -105,23 +115,30 @@ def write_changes(
     sessions: list[tuple[date, pl.DataFrame, str]],
     stored: dict[date, BarFile],
     *,
-    replace: bool,
+    replaces: bool,
+    settles: bool,
     verify: bool,
     progress: Progress | None,
+    feed: str | None = None,
+    provisional: frozenset[date] = frozenset(),
 ) -> BarChanges:
     """Write the files of the sessions that are new or changed, all durable on return.
 
     A delivered row replaces the stored one value by value, nulls never do; a stored row that is not delivered
-    stays, unless ``replace``. ``verify`` reads unchanged files back and writes damaged ones again.
+    stays, unless ``replaces``. Of a session with far fewer rows than are stored the marks stay too, unless the delivery
+    ``settles`` it. ``verify`` reads unchanged files back and writes damaged ones again. Of ``provisional``
+    sessions the delivered values may still change.
     """
     done = 0
 
-    def write(item: tuple[date, pl.DataFrame, str]) -> tuple[BarFile | None, pl.DataFrame | None]:
+    def write(item: tuple[date, pl.DataFrame, str]) -> tuple[BarFile | None, BarFile | None, pl.DataFrame | None]:
         nonlocal done
         session, frame, digest = item
         before = stored.get(session)
+        most = before is None or settles or frame.height >= MOST * before.rows
         corrected: pl.DataFrame | None = None
         result: BarFile | None = None
+        flagged: BarFile | None = None
         if before is not None and before.digest != digest:
             try:
                 old = read_bars(folder / before.file)
@@ -129,29 +146,48 @@ def write_changes(
                 if not verify:
                     raise
                 old = frame.clear()
-            frame = _overlaid(old, frame, replace=replace)
+            frame = _overlaid(old, frame, replaces=replaces)
             digest = digest_bars(frame)
             if digest != before.digest:
                 corrected = _changed(old, frame).select(pl.lit(session).alias("session"), "security")
+        open_still, counted = _flags(before, digest, provisional=session in provisional, feed=feed, most=most)
         if before is None or digest != before.digest or not _whole(folder / before.file, digest, verify=verify):
             file = before.file if before is not None and digest == before.digest else f"{session}.{digest[:16]}.parquet"
             buffer = io.BytesIO()
             frame.write_parquet(buffer, compression="lz4", statistics=False)
             write_file(folder / file, [buffer.getbuffer()])
-            result = BarFile(session=session, digest=digest, file=file, rows=frame.height)
+            result = BarFile(
+                session=session, digest=digest, file=file, rows=frame.height, feed=counted, provisional=open_still
+            )
+        elif (before.provisional, before.feed) != (open_still, counted):
+            flagged = replace(before, provisional=open_still, feed=counted)
         done += 1
         if progress is not None:
             progress("bars", done, len(sessions))
-        return result, corrected
+        return result, flagged, corrected
 
     with ThreadPoolExecutor(WRITERS) as pool:
         results = list(pool.map(write, sessions))
-    files = tuple(file for file, _ in results if file is not None)
+    files = tuple(file for file, _, _ in results if file is not None)
+    flagged = tuple(file for _, file, _ in results if file is not None)
     if files:
         sync_folder(folder)
-    changed = [frame for _, frame in results if frame is not None and not frame.is_empty()]
+    changed = [frame for _, _, frame in results if frame is not None and not frame.is_empty()]
     empty = pl.DataFrame(schema={"session": pl.Date, "security": pl.UInt32})
-    return BarChanges(files=files, corrected=pl.concat([empty, *changed]))
+    return BarChanges(files=files, flagged=flagged, corrected=pl.concat([empty, *changed]))
+
+
+def _flags(
+    before: BarFile | None, digest: str, *, provisional: bool, feed: str | None, most: bool
+) -> tuple[bool, str | None]:
+    """Whether a session's bars may still change, and whose trades they count, after a delivery of them.
+
+    Final values told again as provisional stay final; a few symbols' final values leave the others' provisional.
+    """
+    if before is None:
+        return provisional, feed
+    open_still = before.provisional or digest != before.digest if provisional else before.provisional and not most
+    return open_still, feed if most else before.feed
 
 
 def _whole(path: Path, digest: str, *, verify: bool) -> bool:
@@ -163,8 +199,8 @@ def _whole(path: Path, digest: str, *, verify: bool) -> bool:
         return False
 
 
-def _overlaid(old: pl.DataFrame, new: pl.DataFrame, *, replace: bool) -> pl.DataFrame:
-    joined = new.join(old, on="security", how="left" if replace else "full", coalesce=True, suffix="_old")
+def _overlaid(old: pl.DataFrame, new: pl.DataFrame, *, replaces: bool) -> pl.DataFrame:
+    joined = new.join(old, on="security", how="left" if replaces else "full", coalesce=True, suffix="_old")
     values = [pl.coalesce(pl.col(name), pl.col(f"{name}_old")).alias(name) for name in BAR_VALUES]
     return joined.select("security", *values).sort("security")
 

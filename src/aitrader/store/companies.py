@@ -9,6 +9,7 @@ from datetime import date, timedelta
 
 import polars as pl
 
+from aitrader.domain.frames import SECURITIES
 from aitrader.domain.sessions import Calendar
 from aitrader.store.frames import Types, insert, read_frame, rows_of
 from aitrader.store.identity import STORED_SCHEMA, Resolution
@@ -28,6 +29,7 @@ COMPANY_TYPES: Types = {
     "source": pl.String,
     "first_bar": pl.Date,
     "last_bar": pl.Date,
+    "provenance": pl.String,  # which source told which attribute, as last told
 }
 INTERVAL_TYPES: Types = {"security": pl.UInt32, "symbol": pl.String, "from_date": pl.Date, "to_date": pl.Date}
 
@@ -73,7 +75,8 @@ def stored_evidence(
     named = intervals.with_columns(last_day.alias("last_day")).sort("last_day")
     named = named.join_asof(names, left_on="last_day", right_on="known_on", by="security", check_sortedness=False)
     joined = named.sort("security", "from_date").join(facts, on="security", how="left", maintain_order="left")
-    latest = pl.col("from_date") == pl.col("from_date").max().over("security")
+    until = pl.col("to_date").fill_null(date.max)
+    latest = until == until.max().over("security")
     earliest = pl.col("from_date") == pl.col("from_date").min().over("security")
     ends = {
         day: calendar.last_on_or_before(day - timedelta(days=1))
@@ -100,6 +103,7 @@ def company_changes(
     attributes: pl.DataFrame,
     listings: pl.DataFrame,
     traded: pl.DataFrame,
+    provenance: pl.DataFrame,
     last_session: date,
     authoritative: bool,
     source: str,
@@ -107,8 +111,8 @@ def company_changes(
     """What the tables must say after a delivery.
 
     ``attributes``: latest attributes a security; ``listings``: security, listed_on of its delivered rows; ``traded``:
-    security, first_bar, last_bar of the delivered bars. ``authoritative``: a security that is not listed any more is
-    closed.
+    security, first_bar, last_bar of the delivered bars; ``provenance``: security, provenance. ``authoritative``: a
+    security that is not listed any more is closed.
     """
     segments = resolution.segments
     if authoritative:
@@ -118,18 +122,28 @@ def company_changes(
     )
     declared = listings.group_by("security").agg(pl.col("listed_on").min(), told=pl.lit(value=True))
     old = known.select(
-        "id", "first_bar", "last_bar", "declared", "layer_qualification", "interval_inferred", "listed_on", "source"
-    ).rename({"listed_on": "old_listed_on", "source": "old_source"})
+        "id",
+        "first_bar",
+        "last_bar",
+        "declared",
+        "layer_qualification",
+        "interval_inferred",
+        "listed_on",
+        "source",
+        "provenance",
+    ).rename({"listed_on": "old_listed_on", "source": "old_source", "provenance": "old_provenance"})
     table = (
         latest.join(old, on="id", how="left")
         .join(attributes.rename({"security": "id"}).select("id", *FACTS), on="id", how="left")
         .join(traded.rename({"security": "id", "first_bar": "new_first", "last_bar": "new_last"}), on="id", how="left")
         .join(declared.rename({"security": "id"}), on="id", how="left")
+        .join(provenance.rename({"security": "id"}), on="id", how="left")
         .with_columns(
             first_bar=pl.min_horizontal("first_bar", "new_first"),
             last_bar=pl.max_horizontal("last_bar", "new_last"),
             declared=pl.col("declared").fill_null(value=False) | pl.col("told").fill_null(value=False),
             source=pl.coalesce("old_source", pl.lit(source)),
+            provenance=_told_by(pl.col("provenance"), pl.col("old_provenance")),
         )
     )
     said = pl.min_horizontal("listed_on", pl.when(~pl.col("interval_inferred")).then(pl.col("old_listed_on")))
@@ -149,6 +163,18 @@ def company_changes(
         closed=_closed(changed, known),
         renamed=_renamed(changed, known, segments),
     )
+
+
+def _told_by(new: pl.Expr, old: pl.Expr) -> pl.Expr:
+    """The sources of each attribute: as told now, those of attributes that nobody tells now as told before."""
+    names = [name for name in SECURITIES if name not in ("symbol", "known_on")]
+    words = [rf"\b{name}:\S+" for name in names]
+    both = pl.concat_str(
+        [pl.coalesce(new.str.extract(f"({word})"), old.str.extract(f"({word})")) for word in words],
+        separator=" ",
+        ignore_nulls=True,
+    )
+    return pl.when(new.is_not_null()).then(both).otherwise(old)
 
 
 def _without_absent(

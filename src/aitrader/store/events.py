@@ -1,8 +1,9 @@
 """The outbox: what a publication says to the world, written in its transaction.
 
 ``layer.completed`` for each layer of each run; ``symbol.qualified`` and ``symbol.disqualified`` with their cause for
-the changes of a final run against the one that consumers know; ``universe.updated``. The first publication tells
-the whole Layer 3 instead of changes. Event ids derive from run, name, layer and security: a repeat is the same event.
+the changes of a final run against the one that consumers know; ``universe.updated``, of a provisional run alone and
+marked so. The first publication tells the whole Layer 3 instead of changes. Event ids derive from run, name, layer and
+security: a repeat is the same event.
 """
 
 from __future__ import annotations
@@ -23,6 +24,7 @@ from aitrader.store.instants import rfc3339
 SCHEMA_VERSION = 1
 SYMBOL_LAYERS = (1, 2, 3)
 GONE = "not listed"
+PROVISIONAL = "provisional"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -82,15 +84,28 @@ def layer_events(run: ScanRun, at: datetime) -> list[Event]:
     ]
 
 
-def change_events(run: ScanRun, previous: pl.DataFrame | None, at: datetime) -> list[Event]:
-    """Who entered and who left since ``previous`` (see :func:`members`); with None the Layer 3 entries alone."""
+def change_events(
+    run: ScanRun, previous: pl.DataFrame | None, at: datetime, *, tentative: pl.DataFrame | None = None
+) -> list[Event]:
+    """Who entered and who left since ``previous`` (see :func:`members`); with None the Layer 3 entries alone.
+
+    ``tentative`` are the members of the session's provisional run, which was told as a count only.
+    """
+    key = ["layer", "security"]
     now = members(run.qualifications)
     if previous is None:
         entered, left = now.filter(pl.col("layer") == SYMBOL_LAYERS[-1]), now.clear()
     else:
-        key = ["layer", "security"]
         entered = now.join(previous, on=key, how="anti")
         left = previous.join(now, on=key, how="anti")
+    counts = {str(layer.layer): layer.symbols for layer in run.layers}
+    data = {"layers": counts, "entered": entered.height, "left": left.height, "previous_run": run.previous_run}
+    if run.kind == PROVISIONAL:
+        return [_event(run, at, "universe.updated", data={**data, "provisional": True})]
+    if tentative is not None:
+        data["revised"] = (
+            now.join(tentative, on=key, how="anti").height + tentative.join(now, on=key, how="anti").height
+        )
     events = [
         _event(run, at, "symbol.qualified", symbol=symbol, layer=layer, cause=cause, security=security)
         for layer, security, symbol, cause in _with_causes(entered, run.qualifications)
@@ -99,8 +114,6 @@ def change_events(run: ScanRun, previous: pl.DataFrame | None, at: datetime) -> 
         _event(run, at, "symbol.disqualified", symbol=symbol, layer=layer, cause=cause, security=security)
         for layer, security, symbol, cause in _with_causes(left, run.qualifications)
     ]
-    counts = {str(layer.layer): layer.symbols for layer in run.layers}
-    data = {"layers": counts, "entered": entered.height, "left": left.height, "previous_run": run.previous_run}
     return [*events, _event(run, at, "universe.updated", data=data)]
 
 

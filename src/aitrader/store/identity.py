@@ -299,7 +299,9 @@ def _numbered(segments: list[Segment], evidence: pl.DataFrame, spans: pl.DataFra
             "declared": pl.Boolean,
             "part": pl.Int64,
         },
-    ).sort("security", "from_date")
+    ).sort(
+        "security", "to_date", "from_date", nulls_last=True
+    )  # a history rewritten to the new symbol overlaps the old
     table = table.with_columns(first=pl.col("from_date") == pl.col("from_date").min().over("security"))
     rows = (
         evidence.filter(pl.col("row").is_not_null())

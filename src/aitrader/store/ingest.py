@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 import sqlite3
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -11,7 +9,6 @@ from datetime import date, datetime, timedelta
 
 import polars as pl
 
-from aitrader.domain.errors import RefusedError, SourceError
 from aitrader.domain.frames import QUARANTINE, Delivery
 from aitrader.domain.sessions import Calendar
 from aitrader.store import reference
@@ -25,15 +22,14 @@ from aitrader.store.companies import (
     write_company_changes,
 )
 from aitrader.store.database import transaction
+from aitrader.store.deliveries import check_basis, check_complete, check_shrink, next_population
 from aitrader.store.frames import insert, text
 from aitrader.store.home import Home
-from aitrader.store.identity import Resolution, resolve
+from aitrader.store.identity import resolve
 from aitrader.store.instants import rfc3339, sortable
 from aitrader.store.population import Population, populations
 
-PARTIAL_SOURCES = frozenset({"manual"})  # lists that say nothing about what they leave out
 NEW_YORK = "America/New_York"
-LEAST_SHARE = 0.9  # of the last discovery's symbols
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -41,8 +37,9 @@ class Ingested:
     """What a delivery changed. Frames are empty where nothing did.
 
     new: security, symbol, from_date; closed: security, symbol, delisted_on, reason; renamed: security, old_symbol,
-    new_symbol, on; corrected: session, security of bars that were stored with other values; late_actions: security,
-    ex_date, kind of actions that arrived after sessions on or after their ex-date had been stored.
+    new_symbol, on; settled: sessions whose bars were provisional and are final now; corrected: session, security of
+    bars that were stored with other values; late_actions: security, ex_date, kind of actions that arrived after
+    sessions on or after their ex-date had been stored.
     """
 
     population: int
@@ -52,6 +49,7 @@ class Ingested:
     closed: pl.DataFrame
     renamed: pl.DataFrame
     sessions_written: tuple[date, ...]
+    settled: tuple[date, ...]
     corrected: pl.DataFrame
     late_actions: pl.DataFrame
     rows: dict[str, int]
@@ -60,7 +58,7 @@ class Ingested:
 
 @dataclass(frozen=True, kw_only=True)
 class _Plan:
-    resolution: Resolution
+    listed: pl.DataFrame  # symbol, security: what the delivery says is listed
     bars: BarChanges
     company: CompanyChanges
     attributes: pl.DataFrame
@@ -88,13 +86,16 @@ def ingest(
     if past:  # a clock that was put back must not let a correction stand behind what it corrects
         at = max(at, past[-1].seen_at + timedelta(microseconds=1))
     stored_files = latest_bar_files(connection)
-    partial = delivery.source in PARTIAL_SOURCES
     bars, strays = _on_sessions(delivery.bars, calendar)
     newest = bars["date"].max()
     stored_last = max(stored_files) if stored_files else None
     last_session = newest if isinstance(newest, date) else stored_last or calendar.last_on_or_before(at.date())
-    symbols = _listed(delivery, bars, last_session)
-    _check_shrink(symbols, past, partial=partial, accept_shrink=accept_shrink)
+    if delivery.partial and stored_last is not None:  # what it adds to the past is known from now on
+        last_session = max(last_session, stored_last)
+    listed = _listed(delivery, last_session)
+    symbols = (bars if delivery.securities.is_empty() else listed)["symbol"].n_unique()
+    check_basis(delivery, past)
+    check_shrink(delivery, symbols, past, accept_shrink=accept_shrink)
     _tell(progress, "securities", 0)
     known, intervals = companies(connection), symbol_intervals(connection)
     securities = delivery.securities.with_row_index("row")
@@ -114,9 +115,13 @@ def ingest(
         home.bars,
         sessions,
         stored_files,
-        replace=force_refresh and not partial,
+        # A source that shares its market does not tell of listings that have ended: their bars stay.
+        replaces=force_refresh and not delivery.partial and not delivery.cumulative,
+        settles=force_refresh and not delivery.partial,
         verify=force_refresh,
         progress=progress,
+        feed=delivery.feed,
+        provisional=delivery.provisional,
     )
     _tell(progress, "reference data", 0)
     listings = securities.join(resolution.rows, on="row").drop("row")
@@ -129,20 +134,28 @@ def ingest(
         attributes=latest.unique("security", keep="last"),
         listings=listings.select("security", "listed_on"),
         traded=values.group_by("security").agg(first_bar=pl.col("date").min(), last_bar=pl.col("date").max()),
+        provenance=_provenance(delivery, resolution.segments, last_session),
         last_session=max(last_session, stored_last or last_session),
-        authoritative=not partial
+        authoritative=not delivery.partial
         and not securities.is_empty()
         and (stored_last is None or last_session >= stored_last),
         source=delivery.source,
     )
     frames, unknown = _reference_rows(delivery, resolution.segments)
-    population = _population(delivery, at, sessions, stored_files, symbols, past, partial=partial)
+    population = next_population(
+        delivery,
+        past,
+        at=at,
+        bars=((session, digest) for session, _, digest in sessions),
+        stored=stored_files,
+        symbols=symbols,
+    )
     same = bool(past) and past[-1].digest == population.digest
     if same:  # an equal delivery was stored in full, in one transaction
         frames = {name: frame.clear() for name, frame in frames.items()}
     quarantine = pl.concat([delivery.quarantine.select(list(QUARANTINE)), strays, repeated, unknown])
     plan = _Plan(
-        resolution=resolution,
+        listed=listed.join(resolution.rows, on="row", how="left").select("symbol", "security"),
         bars=changes,
         company=company,
         attributes=added,
@@ -165,6 +178,13 @@ def ingest(
         closed=company.closed,
         renamed=company.renamed,
         sessions_written=tuple(sorted(file.session for file in changes.files)),
+        settled=tuple(
+            sorted(
+                file.session
+                for file in (*changes.files, *changes.flagged)
+                if not file.provisional and file.session in stored_files and stored_files[file.session].provisional
+            )
+        ),
         corrected=changes.corrected.sort("session", "security"),
         late_actions=late.select("security", "ex_date", "kind"),
         rows=rows,
@@ -175,11 +195,13 @@ def ingest(
 def latest_bar_files(connection: sqlite3.Connection, known_until: datetime | None = None) -> dict[date, BarFile]:
     """The bar file that stands for each session, of those known by ``known_until``."""
     where, parameters = ("", []) if known_until is None else ("WHERE known_at <= ?", [sortable(known_until)])
-    sql = f"SELECT session, digest, file, rows FROM bar_files {where} ORDER BY session, known_at"
+    columns = "session, digest, file, rows, feed, provisional"
     found = {}
-    for session, digest, file, rows in connection.execute(sql, parameters):
-        day = date.fromisoformat(session)
-        found[day] = BarFile(session=day, digest=digest, file=file, rows=rows)
+    for row in connection.execute(f"SELECT {columns} FROM bar_files {where} ORDER BY session, known_at", parameters):
+        day = date.fromisoformat(row[0])
+        found[day] = BarFile(
+            session=day, digest=row[1], file=row[2], rows=row[3], feed=row[4], provisional=bool(row[5])
+        )
     return found
 
 
@@ -210,33 +232,24 @@ def _on_sessions(bars: pl.DataFrame, calendar: Calendar) -> tuple[pl.DataFrame, 
     return bars.filter(~off), _quarantined("bars", bars.filter(off), "not_a_session", "the exchange was closed")
 
 
-def _listed(delivery: Delivery, bars: pl.DataFrame, last_session: date) -> int:
-    """The number of symbols that the delivery says are listed in the last session."""
-    if delivery.securities.is_empty():
-        return bars["symbol"].n_unique()
+def _listed(delivery: Delivery, last_session: date) -> pl.DataFrame:
+    """Row and symbol of what the delivery says is listed in the last session."""
     gone = pl.col("delisted_on") <= last_session
-    return delivery.securities.filter(~gone.fill_null(value=False))["symbol"].n_unique()
+    rows = delivery.securities.with_row_index("row")
+    return rows.filter(~gone.fill_null(value=False)).select("row", "symbol")
 
 
-def _check_shrink(symbols: int, past: list[Population], *, partial: bool, accept_shrink: bool) -> None:
-    if not partial and symbols == 0:
-        raise SourceError(
-            "the source delivered no listed symbol",
-            why="a source is complete or it is an error",
-            do="check the source; the stored universe was kept",
-        )
-    before = next((one.symbols for one in reversed(past) if not one.partial), None)
-    if partial or accept_shrink or before is None or symbols >= LEAST_SHARE * before:
-        return
-    raise RefusedError(
-        f"discovery returned {symbols:,} symbols, the last one {before:,}",
-        why=f"under {LEAST_SHARE:.0%} of the last, so nothing was stored and nothing deactivated",
-        do="check the source, or accept it with --accept-shrink",
-    )
+def _provenance(delivery: Delivery, segments: pl.DataFrame, last_session: date) -> pl.DataFrame:
+    """Security and provenance, the last told of each."""
+    rows = reference.assign(delivery.provenance, segments, pl.lit(last_session))
+    return rows.drop_nulls().unique("security", keep="last").select("security", "provenance")
 
 
 def _with_values(bars: pl.DataFrame, caps: pl.DataFrame, segments: pl.DataFrame) -> tuple[pl.DataFrame, pl.DataFrame]:
-    """Bars by security with the session's market cap; of two rows for one security and session the first stays."""
+    """Bars by session and security with the market cap; of two rows for one security and session the first stays.
+
+    All bars of a first population are hundreds of megabytes: what is not stored is left out before anything is copied.
+    """
     aligned = caps.height == bars.height and caps["symbol"].equals(bars["symbol"]) and caps["date"].equals(bars["date"])
     if aligned:
         bars = bars.with_columns(caps["market_cap"])
@@ -245,14 +258,18 @@ def _with_values(bars: pl.DataFrame, caps: pl.DataFrame, segments: pl.DataFrame)
         bars = bars.join(unique, on=["symbol", "date"], how="left", maintain_order="left")
     else:
         bars = bars.with_columns(market_cap=pl.lit(None, dtype=pl.Float64))
-    rows = reference.assign(bars, segments, pl.col("date"))
+    rows = reference.assign(bars.select("symbol", "date", *BAR_VALUES), segments, pl.col("date"))
     keys = rows.select(session_key()).to_series()
     double = pl.DataFrame(schema=QUARANTINE)
     if keys.n_unique() < rows.height:
         first = keys.is_first_distinct()
         double = _quarantined("bars", rows.filter(~first), "duplicate", "a second row for the security and session")
         rows = rows.filter(first)
-    return rows.select("security", "date", *BAR_VALUES), double
+        keys = keys.filter(first)
+    rows = rows.select("security", "date", *BAR_VALUES)
+    if not keys.is_sorted():
+        rows = rows[keys.arg_sort()]
+    return rows, double
 
 
 def _reference_rows(delivery: Delivery, segments: pl.DataFrame) -> tuple[dict[str, pl.DataFrame], pl.DataFrame]:
@@ -281,53 +298,6 @@ def _reference_rows(delivery: Delivery, segments: pl.DataFrame) -> tuple[dict[st
     return frames, pl.concat(strangers)
 
 
-def _population(
-    delivery: Delivery,
-    at: datetime,
-    sessions: list[tuple[date, pl.DataFrame, str]],
-    stored: dict[date, BarFile],
-    symbols: int,
-    past: list[Population],
-    *,
-    partial: bool,
-) -> Population:
-    total = hashlib.sha256()
-    for session, _, digest in sessions:
-        total.update(f"{session}{digest}".encode())
-    for frame in (delivery.securities, delivery.actions, delivery.fundamentals, delivery.news, delivery.quarantine):
-        total.update(_frame_digest(frame))
-    told = [delivery.source, delivery.adjustment, sorted(delivery.offers), delivery.missing, delivery.notices]
-    total.update(json.dumps(told, sort_keys=True).encode())
-    days = sorted({session for session, _, _ in sessions} | set(stored))
-    return Population(
-        id=(past[-1].id if past else 0) + 1,
-        at=at,
-        seen_at=at,
-        source=delivery.source,
-        adjustment=delivery.adjustment,
-        offers=frozenset(delivery.offers),
-        missing=dict(delivery.missing),
-        notices=tuple(delivery.notices),
-        symbols=symbols,
-        partial=partial,
-        first_session=days[0] if days else None,
-        last_session=days[-1] if days else None,
-        sessions=len(days),
-        quarantined=delivery.quarantine.height,
-        digest=total.hexdigest(),
-    )
-
-
-def _frame_digest(frame: pl.DataFrame) -> bytes:
-    """SHA-256 over the values as text, in the order of the rows."""
-    if frame.is_empty():
-        return b""
-    lines = frame.select(
-        pl.concat_str(pl.all().cast(pl.String).fill_null("\x00"), separator="\x1f").alias("line")
-    ).to_series()
-    return hashlib.sha256("\x1e".join(lines.to_list()).encode()).digest()
-
-
 def _write(
     connection: sqlite3.Connection, plan: _Plan, *, at: datetime, same: bool, fence: Callable[[], None]
 ) -> tuple[int, dict[str, int]]:
@@ -339,11 +309,20 @@ def _write(
         rows = {"companies": plan.company.companies.height, "intervals": plan.company.intervals.height}
         rows["attributes"] = reference.insert_attributes(connection, plan.attributes, number)
         connection.executemany(
-            "INSERT INTO bar_files (session, known_at, digest, file, rows) VALUES (?, ?, ?, ?, ?) "
-            "ON CONFLICT DO UPDATE SET digest = excluded.digest, file = excluded.file, rows = excluded.rows",
-            [(text(f.session), sortable(at), f.digest, f.file, f.rows) for f in plan.bars.files],
+            "INSERT INTO bar_files (session, known_at, digest, file, rows, feed, provisional) "
+            "VALUES (?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO UPDATE SET digest = excluded.digest, file = excluded.file, "
+            "rows = excluded.rows, feed = excluded.feed, provisional = excluded.provisional",
+            [
+                (text(f.session), sortable(at), f.digest, f.file, f.rows, f.feed, int(f.provisional))
+                for f in plan.bars.files
+            ],
         )
-        rows["bar_files"] = len(plan.bars.files)
+        connection.executemany(
+            "UPDATE bar_files SET feed = ?, provisional = ? WHERE session = ? AND known_at = "
+            "(SELECT max(known_at) FROM bar_files last WHERE last.session = bar_files.session)",
+            [(f.feed, int(f.provisional), text(f.session)) for f in plan.bars.flagged],
+        )
+        rows["bar_files"] = len(plan.bars.files) + len(plan.bars.flagged)
         for name, frame in (("corporate_actions", plan.actions), ("fundamentals", plan.fundamentals)):
             rows[name] = insert(
                 connection, name, frame.with_columns(population=pl.lit(number)), conflict="ON CONFLICT DO NOTHING"
@@ -354,4 +333,5 @@ def _write(
         else:
             plan.population.write(connection)
             insert(connection, "quarantine", plan.quarantine.with_columns(population=pl.lit(number)))
+        check_complete(connection, plan.listed)
     return number, rows

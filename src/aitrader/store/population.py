@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sqlite3
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 
@@ -67,6 +68,12 @@ def populations(connection: sqlite3.Connection, *, last: int | None = None) -> l
     limit = "" if last is None else f"LIMIT {last:d}"
     rows = connection.execute(f"SELECT {_COLUMNS} FROM populations ORDER BY id DESC {limit}").fetchall()
     return [_population(row) for row in reversed(rows)]
+
+
+def main_source(past: Sequence[Population]) -> str | None:
+    """Whose market it is: the last source that spoke of all of it, else the last that spoke; None before the first."""
+    found = next((one for one in reversed(past) if not one.partial), past[-1] if past else None)
+    return None if found is None else found.source
 
 
 def _population(row: tuple[object, ...]) -> Population:

@@ -20,7 +20,7 @@ import polars as pl
 from aitrader.domain.errors import RefusedError, StoreError
 from aitrader.domain.run import ScanRun
 from aitrader.store.database import transaction
-from aitrader.store.events import Event, change_events, layer_events, members, stored_members, write_events
+from aitrader.store.events import PROVISIONAL, Event, change_events, layer_events, members, stored_members, write_events
 from aitrader.store.files import digest_of, sync_folder, write_file
 from aitrader.store.frames import rows_of
 from aitrader.store.home import Home
@@ -221,18 +221,31 @@ def _quoted(value: str) -> str:
 def _events(
     connection: sqlite3.Connection, fresh: list[ScanRun], active: tuple[str, str] | None, at: datetime
 ) -> list[Event]:
-    """A first publication tells its newest run only; later ones tell each session's changes as they followed."""
+    """A first publication tells its newest final run only; later ones tell each session's changes as they followed.
+
+    Changes are those since the last final run: of a provisional one nobody was told by symbol.
+    """
     events: list[Event] = []
     if not fresh:
         return events
-    known = None if active is None else stored_members(connection, active[0])
+    known = tentative = None
+    if active is not None:
+        kind, before = connection.execute(
+            "SELECT kind, previous_run FROM scan_runs WHERE run_id = ?", (active[0],)
+        ).fetchone()
+        final = before if kind == PROVISIONAL else active[0]
+        known = None if final is None else stored_members(connection, final)
+        tentative = stored_members(connection, active[0]) if kind == PROVISIONAL else None
+    first = known is None
+    newest = next((run for run in reversed(fresh) if run.kind != PROVISIONAL), None)
     for run in fresh:
         events += layer_events(run, at)
-        if active is None:
-            if run is fresh[-1]:
-                events += change_events(run, None, at)
-        elif run.session.isoformat() >= active[1]:
-            events += change_events(run, known, at)
+        if active is not None and run.session.isoformat() < active[1]:
+            continue
+        if run.kind == PROVISIONAL or not first or run is newest:
+            same = active is not None and run.session.isoformat() == active[1]
+            events += change_events(run, known, at, tentative=tentative if same else None)
+        if run.kind != PROVISIONAL and not first:
             known = members(run.qualifications)
     return events
 

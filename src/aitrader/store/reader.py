@@ -108,6 +108,7 @@ class Company(NamedTuple):
     interval_inferred: int
     active: int
     layer_qualification: int | None
+    provenance: str | None
 
 
 _LAYER = ", ".join(Layer._fields)

@@ -12,12 +12,14 @@ from datetime import date, datetime
 import polars as pl
 
 from aitrader.domain.frames import FUNDAMENTALS, NEWS, UTC
+from aitrader.domain.security_type import SecurityType
 from aitrader.store.frames import Types, insert, read_frame
 from aitrader.store.instants import ALWAYS, sortable
 
 FUNDAMENTAL_KEY = ("security", "period_end", "fiscal_period", "form")
 FUNDAMENTAL_VALUES = tuple(name for name, kind in FUNDAMENTALS.items() if kind == pl.Float64)
 ATTRIBUTES = ("name", "exchange", "security_type", "sector", "industry", "shares_outstanding", "cik", "figi")
+UNKNOWN = str(SecurityType.UNKNOWN)
 _ACTION_VALUES = ("ratio", "cash", "new_symbol")
 
 _ATTRIBUTE_TYPES: Types = {
@@ -76,7 +78,7 @@ def new_attributes(stored: pl.DataFrame, delivered: pl.DataFrame, last_session: 
 
     ``delivered`` has security, known_on (null: not dated), from_date and first (see identity). Where nothing is dated,
     the row of the current symbol says what is so now: for a known security it counts from the last session. Other
-    undated rows count always, those of a later symbol from its start.
+    undated rows count always, those of a later symbol from its start. A null or an unknown type replaces nothing.
     """
     known = stored.select("security").unique().with_columns(known=pl.lit(value=True))
     now = pl.col("known").is_not_null() & pl.col("known_on").is_null().all().over("security")
@@ -94,11 +96,15 @@ def new_attributes(stored: pl.DataFrame, delivered: pl.DataFrame, last_session: 
     order = ["security", "known_on"]
     rows = rows.select(*order, *ATTRIBUTES, added=pl.lit(1)).unique(order, keep="last", maintain_order=True)
     both = pl.concat([stored.with_columns(added=pl.lit(0)), rows]).sort(*order, "added", maintain_order=True)
-    filled = both.with_columns(pl.col(ATTRIBUTES).forward_fill().over("security"))
+    # A source that cannot tell the type says so; that is no better known than nothing.
+    told = pl.when(pl.col("security_type") != UNKNOWN).then(pl.col("security_type"))
+    filled = both.with_columns(
+        pl.col(ATTRIBUTES).forward_fill().over("security"), told=told.forward_fill().over("security")
+    ).with_columns(security_type=pl.coalesce("told", "security_type"))
     telling = pl.any_horizontal(
         pl.col(name).ne_missing(pl.col(name).shift(1).over("security")) for name in ATTRIBUTES
     ) | pl.col("security").ne_missing(pl.col("security").shift(1))
-    return filled.filter((pl.col("added") == 1) & telling).drop("added")
+    return filled.filter((pl.col("added") == 1) & telling).drop("added", "told")
 
 
 def insert_attributes(connection: sqlite3.Connection, rows: pl.DataFrame, population: int) -> int:
@@ -188,10 +194,14 @@ def new_fundamentals(connection: sqlite3.Connection, delivered: pl.DataFrame, at
     rows = rows.unique(key, keep="first", maintain_order=True).with_columns(revised=pl.lit(value=False))
     if rows.is_empty():
         return rows
+    # A refresh brings the last days' filings: older ones are not read back, revisions all are.
+    earliest = rows["known_at"].min()
     stored = read_frame(
         connection,
-        f"SELECT {', '.join(_FUNDAMENTAL_TYPES)}, revised FROM fundamentals ORDER BY known_at",
+        f"SELECT {', '.join(_FUNDAMENTAL_TYPES)}, revised FROM fundamentals WHERE known_at >= ? OR revised = 1 "
+        "ORDER BY known_at",
         {**_FUNDAMENTAL_TYPES, "revised": pl.Boolean},
+        [sortable(earliest) if isinstance(earliest, datetime) else ""],
     )
     if stored.is_empty():
         return rows.sort("known_at", *FUNDAMENTAL_KEY)

@@ -109,6 +109,15 @@ MIGRATIONS = (
                 started_at TEXT NOT NULL, heartbeat_at TEXT NOT NULL, token INTEGER NOT NULL)""",
         ),
     ),
+    Migration(
+        2,
+        "which source told what, and bars that may still change",
+        (
+            "ALTER TABLE companies ADD COLUMN provenance TEXT",
+            "ALTER TABLE bar_files ADD COLUMN feed TEXT",
+            "ALTER TABLE bar_files ADD COLUMN provisional INTEGER NOT NULL DEFAULT 0",
+        ),
+    ),
 )
 LATEST = MIGRATIONS[-1].version
 

@@ -101,8 +101,11 @@ def join_segments(segments: list[Segment], changes: pl.DataFrame, spans: pl.Data
                 old.start = ALWAYS
         if old is new or (old.figi and new.figi and old.figi != new.figi) or not _joined(old, new):
             continue
-        rewritten = not old_traded and any(first < on for first in firsts[new_symbol])
-        if not rewritten:
+        rewritten = [first for first in firsts[new_symbol] if first < on] if not old_traded else []
+        if rewritten:  # the source has put the whole history under the new symbol
+            ends = [s.end for s in index[new_symbol] if s is not new and s.start < new.start]
+            new.start = min(new.start, max([max(rewritten), *ends]))
+        else:
             new.start = on
         old.end, old.closed_by = on, None
     _join_equal_figis(segments, last_session, spans)

@@ -13,7 +13,7 @@ import numpy as np
 import polars as pl
 
 from aitrader.domain.errors import StoreError
-from aitrader.domain.frames import Delivery
+from aitrader.domain.frames import Delivery, Held
 from aitrader.domain.run import ScanRun
 from aitrader.domain.sessions import Calendar, xnys
 from aitrader.store import checkpoints, companies, config, reference
@@ -27,7 +27,7 @@ from aitrader.store.home import Home
 from aitrader.store.ingest import Ingested, ingest, latest_bar_files
 from aitrader.store.instants import sortable
 from aitrader.store.lock import check_token, read_lock, writer_lock
-from aitrader.store.population import Population, populations
+from aitrader.store.population import Population, main_source, populations
 from aitrader.store.publish import Published, publish
 from aitrader.store.reader import Reader
 
@@ -170,6 +170,33 @@ class Store:
         """The digest of the bars that stand for each session, in order of session."""
         return {day: file.digest for day, file in latest_bar_files(self._connection, known_until).items()}
 
+    def held(self) -> Held:
+        """What a source need not deliver again: final sessions, listings, those that have bars or a count of shares."""
+        files = latest_bar_files(self._connection)
+        final = [file for file in files.values() if not file.provisional]
+        rows = self._connection.execute(
+            "SELECT symbol, first_bar IS NOT NULL, EXISTS (SELECT 1 FROM company_attributes AS told "
+            "WHERE told.security = companies.id AND told.shares_outstanding IS NOT NULL) "
+            "FROM companies WHERE active = 1"
+        ).fetchall()
+        return Held(
+            sessions=frozenset(file.session for file in final),
+            symbols=frozenset(symbol for symbol, traded, _ in rows if traded),
+            listed=frozenset(symbol for symbol, _, _ in rows),
+            counted=frozenset(symbol for symbol, _, counted in rows if counted),
+            rows=final[-1].rows if final else None,
+        )
+
+    def provisional_sessions(self) -> frozenset[date]:
+        """The sessions whose bars may still change."""
+        files = latest_bar_files(self._connection).values()
+        return frozenset(file.session for file in files if file.provisional)
+
+    def feeds(self, last: int) -> frozenset[str | None]:
+        """Whose trades the volumes of the newest ``last`` sessions count; None: those of every exchange."""
+        files = list(latest_bar_files(self._connection).values())
+        return frozenset(file.feed for file in files[-last:]) if last > 0 else frozenset()
+
     # -- reference data -----------------------------------------------------------------------------------------
 
     def _once(self, name: str, read: Callable[[sqlite3.Connection], pl.DataFrame]) -> pl.DataFrame:
@@ -235,6 +262,10 @@ class Store:
         """What was last populated, None before the first."""
         found = populations(self._connection, last=1)
         return found[0] if found else None
+
+    def source(self) -> str | None:
+        """Whose market it is: the last complete source's; a list kept by hand beside it does not change that."""
+        return main_source(populations(self._connection))
 
     # -- checkpoints --------------------------------------------------------------------------------------------
 

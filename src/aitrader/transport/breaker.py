@@ -42,6 +42,15 @@ class Breaker:
         with self._lock:
             return self._state(self._circuits.get(source, _Circuit()))
 
+    def open_for(self) -> dict[str, float | None]:
+        """For each source that was asked, the seconds since its circuit opened; None where it is closed."""
+        with self._lock:
+            now = self._clock()
+            return {
+                source: None if circuit.opened_at is None else now - circuit.opened_at
+                for source, circuit in self._circuits.items()
+            }
+
     def enter(self, source: str) -> None:
         """Let a request pass, or raise a SourceError that says when the next one may."""
         with self._lock:

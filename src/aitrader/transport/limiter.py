@@ -58,10 +58,14 @@ class _Ring:
     tokens: array[int]  # 0: answered; else the request that is under way
     held_until: float = -math.inf
 
-    def reserve(self, until: float, token: int) -> None:
-        """Put a request into the oldest slot."""
-        oldest = self.stamps.index(min(self.stamps))
-        self.stamps[oldest], self.tokens[oldest] = until, token
+    def reserve(self, until: float, token: int, *, free_before: float) -> None:
+        """Put a request into the oldest slot if it is free again, else into a new one."""
+        oldest = min(self.stamps, default=math.inf)
+        if oldest <= free_before:
+            slot = self.stamps.index(oldest)
+            self.stamps[slot], self.tokens[slot] = until, token
+        else:
+            self.extend(array("d", [until]), array("Q", [token]))
 
     def extend(self, stamps: array[float], tokens: array[int]) -> None:
         """More slots."""
@@ -116,6 +120,11 @@ class SlidingWindow:
         with self._ring() as ring:
             ring.held_until = max(ring.held_until, min(until, self._clock() + LONGEST))
 
+    def held_for(self) -> float:
+        """Seconds for which nobody sends, by a hold; 0: there is none."""
+        with self._ring() as ring:
+            return max(0.0, ring.held_until - self._clock())
+
     def lower(self, limit: int) -> None:
         """The source says that it grants ``limit`` requests: this process keeps to the lower number from now on."""
         self._allowed = max(1, min(self._limit, limit))
@@ -134,7 +143,8 @@ class SlidingWindow:
                 with self._ring() as ring:
                     wait = self._wait(ring)
                     if wait <= 0:
-                        ring.reserve(self._clock() + self._timeout, token)
+                        now = self._clock()
+                        ring.reserve(now + self._timeout, token, free_before=now - self.window_seconds)
                         return token
                 if on_wait is not None:
                     on_wait(wait)
@@ -214,9 +224,6 @@ class SlidingWindow:
                 array("d", (ring.stamps[i] for i in kept)),
                 array("Q", (ring.tokens[i] for i in kept)),
             )
-        missing = self._limit - len(ring.stamps)
-        if missing > 0:
-            ring.extend(array("d", [-math.inf]) * missing, array("Q", [0]) * missing)
         return ring
 
     def _parsed(self, content: bytes) -> _Ring:
@@ -229,9 +236,9 @@ class SlidingWindow:
             return fresh
         now, middle = self._clock(), _HEAD.size + 8 * slots
         ring = _Ring(generation, array("d", content[_HEAD.size : middle]), array("Q", content[middle:]), held_until)
-        for slot, (stamp, token) in enumerate(zip(ring.stamps, ring.tokens, strict=True)):
+        for slot in [slot for slot, stamp in enumerate(ring.stamps) if boot != self._boot or not stamp <= now]:
             # What was sent before the machine started was seen before its clock stood at 0.
-            if boot != self._boot or not stamp <= now + (LONGEST if token else 0):
+            if boot != self._boot or not ring.stamps[slot] <= now + (LONGEST if ring.tokens[slot] else 0):
                 ring.stamps[slot], ring.tokens[slot] = min(0.0, now), 0
         if boot != self._boot or not held_until <= now + LONGEST:
             ring.held_until = -math.inf

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 import random
 import re
 import threading
@@ -22,6 +23,7 @@ import msgspec
 from aitrader.domain.errors import SourceError
 from aitrader.transport.breaker import Breaker
 from aitrader.transport.cache import AnswerCache
+from aitrader.transport.counters import Counters, merged, read_counters
 from aitrader.transport.http_sender import NEVER_SENT, WORTH_A_RETRY
 from aitrader.transport.limiter import SlidingWindow, pause
 from aitrader.transport.redaction import Redactor
@@ -37,6 +39,14 @@ VARIABLES: Final[Mapping[str, tuple[str, ...]]] = {
 _EXCERPT: Final = 200  # characters of a body that an error may quote
 
 
+class RejectedError(SourceError):
+    """A request that the source answers with a status that no repetition changes; ``status`` is that status."""
+
+    def __init__(self, fault: SourceError, status: int) -> None:
+        super().__init__(fault.what, why=fault.why, do=fault.do)
+        self.status = status
+
+
 @dataclass(frozen=True, kw_only=True)
 class Retries:
     """How often and how soon a request is repeated; seconds."""
@@ -45,26 +55,6 @@ class Retries:
     first: float = 0.5  # the longest wait before the second attempt; doubled for each further one
     longest: float = 30.0
     longest_demand: float = 900.0  # a source that asks for more patience than this is given up
-
-
-@dataclass(frozen=True, kw_only=True)
-class Counters:
-    """What became of the questions to one source since the counting began."""
-
-    requests: int = 0  # sent
-    retries: int = 0  # of these, repetitions
-    failures: int = 0  # questions that ended without an answer
-    cache_hits: int = 0
-    last_success: datetime | None = None
-    last_error: str | None = None
-
-
-def read_counters(path: Path) -> dict[str, Counters]:
-    """The counters of each source from a file; none where it is absent or damaged."""
-    try:
-        return msgspec.json.decode(path.read_bytes(), type=dict[str, Counters])
-    except (OSError, msgspec.MsgspecError, ValueError):
-        return {}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -102,22 +92,38 @@ class Transport:
         self._counters, self._lock = dict(self.counted), threading.Lock()
 
     def counters(self) -> dict[str, Counters]:
-        """The counters of each source."""
+        """The counters of each source, with its circuit as it stands."""
+        circuits, wall = self.breaker.open_for(), self.wall()
         with self._lock:
-            return dict(self._counters)
+            return {
+                source: replace(told, open_since=_since(wall, circuits[source])) if source in circuits else told
+                for source, told in self._counters.items()
+            }
 
     def save_counters(self, path: Path) -> None:
-        """Write the counters as JSON, whole or not at all. Raises OSError."""
-        temporary = path.with_name(f".{path.name}.{threading.get_ident()}.tmp")
-        temporary.write_bytes(msgspec.json.encode(self.counters()))
+        """Add what was counted since the last time to the file's JSON, whole or not at all. Raises OSError."""
+        now = self.counters()
+        temporary = path.with_name(f".{path.name}.{os.getpid()}.{threading.get_ident()}.tmp")
+        temporary.write_bytes(msgspec.json.encode(merged(read_counters(path), self.counted, now)))
         temporary.replace(path)
+        self.counted = now
 
-    def fetch(self, request: Request, *, max_age: float | None = None, check: Check | None = None) -> Response:
+    def fetch(
+        self,
+        request: Request,
+        *,
+        max_age: float | None = None,
+        check: Check | None = None,
+        stopped: Stopped | None = None,
+        absent: bool = False,
+    ) -> Response:
         """The answer, with a status of 2xx and passed by ``check``; at most ``max_age`` seconds old if one is stored.
 
-        Without ``max_age`` it is neither looked for in the cache nor stored there.
+        Without ``max_age`` it is neither looked for in the cache nor stored there. A wait ends with a SourceError as
+        soon as ``stopped`` says that the answer is not wanted any more. ``absent``: that there is no such thing (HTTP
+        404, raised as ever) is an answer too and counts as one.
         """
-        return self._fetch(request, max_age, check, None)
+        return self._fetch(request, max_age, check, stopped, absent=absent)
 
     def fetch_all(
         self, requests: Iterable[Request], concurrency: int, *, max_age: float | None = None, check: Check | None = None
@@ -145,7 +151,15 @@ class Transport:
                     raise first[0] from None
                 raise
 
-    def _fetch(self, request: Request, max_age: float | None, check: Check | None, stopped: Stopped | None) -> Response:
+    def _fetch(
+        self,
+        request: Request,
+        max_age: float | None,
+        check: Check | None,
+        stopped: Stopped | None,
+        *,
+        absent: bool = False,
+    ) -> Response:
         if max_age is not None and self.cache is not None:
             stored = self.cache.get(request, self.wall(), max_age=max_age)
             if stored is not None and _broken(stored, check) is None:
@@ -154,7 +168,9 @@ class Transport:
         try:
             response = self._asked(request, check, stopped)
         except SourceError as fault:
-            if stopped is None or not stopped():
+            if absent and isinstance(fault, RejectedError) and fault.status == 404:
+                self._count(request.source, last_success=datetime.fromtimestamp(self.wall(), UTC))
+            elif stopped is None or not stopped():
                 self._count(request.source, failures=1, last_error=str(fault))
             raise
         self._count(request.source, last_success=datetime.fromtimestamp(self.wall(), UTC))
@@ -166,6 +182,7 @@ class Transport:
         """The answer of the source, asked as often as it may help."""
         why = ""
         for attempt in range(1, self.retries.attempts + 1):
+            self._refuse_long_hold(request)
             try:
                 self.breaker.enter(request.source)
             except SourceError as fault:
@@ -181,11 +198,21 @@ class Transport:
                 window.hold(self.clock() + seconds)
             if seconds > max(self.retries.longest_demand, most):
                 raise self._error(request, why, do=f"it asks to be left alone for {seconds:.0f} s")
+            if attempt < self.retries.attempts:
+                path, told = _parts(request.url).path, f"attempt {attempt + 1} of {self.retries.attempts}"
+                self.log.warning("retry: %s %s again, %s, after %s", request.source, path, told, why)
             if attempt < self.retries.attempts and window is None:
                 if found.of_limit:
                     self._log_wait(request.source, seconds)
                 pause(seconds, self.sleep, stopped)
         raise self._error(request, f"{why}, {self.retries.attempts} attempts", do="try again later")
+
+    def _refuse_long_hold(self, request: Request) -> None:
+        """A source that asked for more patience than anybody has is not waited for."""
+        window = self.limits.get(request.source)
+        held = 0.0 if window is None else window.held_for()
+        if held > self.retries.longest_demand:
+            raise self._error(request, "it asked to be left alone", do=f"it may be asked again in {held:.0f} s")
 
     def _attempt(
         self, request: Request, attempt: int, check: Check | None, stopped: Stopped | None
@@ -227,11 +254,12 @@ class Transport:
         self.breaker.succeeded(source)
         if status in (401, 403):
             names = " and ".join(self.variables.get(source, ()))
-            raise self._error(request, self._said(response), do=f"check {names}" if names else "check the access")
+            do = f"check {names}" if names else "check the access"
+            raise RejectedError(self._error(request, self._said(response), do=do), status)
         if 300 <= status < 400:
             host = _parts(response.headers.get("location", "")).hostname or "another address"
             raise self._error(request, f"redirect refused: HTTP {status} to {self._clean(host)}")
-        raise self._error(request, self._said(response))
+        raise RejectedError(self._error(request, self._said(response)), status)
 
     def _slot(self, source: str, stopped: Stopped | None) -> AbstractContextManager[None]:
         window = self.limits.get(source)
@@ -294,6 +322,11 @@ class Transport:
                 last_success=last_success or old.last_success,
                 last_error=last_error or old.last_error,
             )
+
+
+def _since(wall: float, seconds: float | None) -> datetime | None:
+    """The instant so many seconds ago."""
+    return None if seconds is None else datetime.fromtimestamp(wall - seconds, UTC)
 
 
 def _broken(response: Response, check: Check | None) -> str | None:

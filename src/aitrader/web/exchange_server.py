@@ -16,6 +16,7 @@ from aitrader.exchange.exchange import Exchange
 
 LOOPBACK: Final = "127.0.0.1"
 LONGEST_BODY: Final = 65_536
+WORTH_PACKING: Final = 100_000
 DRIP: Final = 0.05  # seconds between the pieces of a dripping answer
 
 
@@ -78,7 +79,8 @@ class _Handler(BaseHTTPRequestHandler):
             self.close_connection = True
             return
         body, headers = answer.body, dict(answer.headers)
-        if len(body) > 100_000 and "gzip" in self.headers.get("accept-encoding", "") and not faults.slow_drip:
+        taken = self.server.exchange.gzip and "gzip" in self.headers.get("accept-encoding", "")
+        if taken and len(body) > WORTH_PACKING and not faults.slow_drip:
             body, headers["content-encoding"] = gzip.compress(body, 1), "gzip"
         self.send_response(answer.status)
         for name, value in headers.items():
