@@ -18,8 +18,16 @@ COVERS = (
     "src/aitrader/funnel",
     "src/aitrader/simulation",
     "src/aitrader/exchange",
-    "src/aitrader/transport",
-    "src/aitrader/providers",
+    "src/aitrader/transport/transport.py",
+    "src/aitrader/providers/alpaca*.py",
+    "src/aitrader/providers/exchange_*.py",
+    "src/aitrader/providers/polygon*.py",
+    "src/aitrader/providers/sec*.py",
+    "src/aitrader/providers/simulated*.py",
+    *(
+        f"src/aitrader/providers/{name}.py"
+        for name in ("bodies", "fetching", "plain_bars", "quarantine", "row_rules", "values")
+    ),
     "config/scanners",
     "config/sources.yml",
     "proofs/_markets.py",
