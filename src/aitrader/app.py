@@ -25,6 +25,7 @@ from aitrader.operations.feeds import check_volumes
 from aitrader.operations.log import LoggedReport, scanner_log
 from aitrader.operations.refresh import RefreshResult, refresh
 from aitrader.operations.source_checks import source_checks
+from aitrader.providers import LIVE
 from aitrader.providers.choice import LIVE_SOURCES, Wish, guard, market_of, opened, source_name
 from aitrader.providers.probes import Purpose
 from aitrader.settings.load import Settings
@@ -108,12 +109,14 @@ def populate(
     for a change of the live market while no environment is named.
     """
     name = source_name(settings, source, environ)
+    if source is None and name == "simulated" and settings.sources.default == "auto":
+        place = settings.place
+        chosen = market or place.market or current_market(place.home, place.environment)
+        name = LIVE if chosen == LIVE else name  # keys that are gone must not put an invented market in its place
     guard(settings, name, named=source is not None)
     home = Home(settings.place.home, settings.place.environment, market or market_of(settings, name, path))
-    if not home.database.exists():
-        _check(
-            settings.scanner
-        )  # the first scan adopts these files: better to hear of a fault before anything is stored
+    if not home.database.exists():  # the first scan adopts these files: better to hear of a fault before
+        _check(settings.scanner)
     with scanner_log(settings.place, home.logs, environ) as log:
         try:
             wish = Wish(source=name, path=path, file=file, refresh=force_refresh)
@@ -296,7 +299,7 @@ def _held(home: Home, *, refresh: bool) -> Held:
         return Held()
     with Store.open(home, write=True) as store:
         held = store.held()
-    return replace(held, sessions=frozenset(), symbols=frozenset(), rows=None) if refresh else held
+    return replace(held, sessions=frozenset(), rows=None) if refresh else held
 
 
 def _together(past: str, delivery: Delivery) -> bool:

@@ -227,3 +227,26 @@ def test_coverage(numbers: tuple[int, ...], held: Held, said: str | None) -> Non
     else:
         with pytest.raises(SourceError, match=said):
             check_coverage(frame, days, held, least=0.9, name="alpaca")
+
+
+def test_a_symbol_that_the_vendor_refuses_costs_that_symbol_alone(desk: Desk) -> None:
+    odd = right()["symbol"][0]
+
+    def edit(_path: str, query: dict[str, str], answer: Answer) -> Answer:
+        if odd in query["symbols"].split(","):
+            return Answer(status=400, body=f'{{"message":"invalid symbol: {odd}"}}'.encode())
+        return answer
+
+    desk.exchange.lie(BARS_PATH, edit)
+    result = desk.populate("alpaca")
+    assert result.quarantined["refused_symbol"] == 1
+    assert desk.bars().equals(right().filter(pl.col("symbol") != odd))
+
+
+def test_another_refusal_is_no_symbols_fault(desk: Desk) -> None:
+    def edit(_path: str, _query: dict[str, str], _answer: Answer) -> Answer:
+        return Answer(status=400, body=b'{"message":"invalid symbol: NOBODY"}')
+
+    desk.exchange.lie(BARS_PATH, edit)
+    with pytest.raises(SourceError, match="HTTP 400"):
+        desk.populate("alpaca")

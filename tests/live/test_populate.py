@@ -9,6 +9,7 @@ from typing import Any
 import polars as pl
 import pytest
 
+from aitrader.domain.errors import RefusedError
 from aitrader.exchange.answer import Answer
 from tests.live.world import (
     ARRIVAL,
@@ -129,8 +130,10 @@ def counted() -> dict[str, float]:
     splits = told.actions.filter(
         (pl.col("kind") == "split") & (pl.col("ex_date") <= BEFORE) & (pl.col("ex_date") >= WINDOW[0])
     )
-    for symbol, on, ratio in splits.select("symbol", "ex_date", "ratio").iter_rows():
-        if symbol in rows and on > rows[symbol][0]:
+    for symbol, on, ratio in splits.sort("ex_date").select("symbol", "ex_date", "ratio").iter_rows():
+        if symbol in rows and rows[symbol][0] < on <= rows[symbol][0] + timedelta(days=90):
+            del rows[symbol]  # it may have been filed after the split, and restated for it
+        elif symbol in rows and on > rows[symbol][0]:
             rows[symbol] = (rows[symbol][0], rows[symbol][1] * ratio)
     return {symbol: shares for symbol, (_, shares) in rows.items()}
 
@@ -358,3 +361,46 @@ def test_the_days_are_what_they_are_said_to_be() -> None:
         2,
     ]
     assert set(listed(RENAME)) - set(listed(END))
+
+
+def test_what_polygon_does_not_tell_of_shares_is_read_from_the_next_source(desk: Desk) -> None:
+    desk.moved(at(RENAME, 18)).populate("live", "alpaca", "polygon")
+    kinds = {kind for (kind,) in desk.rows("SELECT DISTINCT kind FROM corporate_actions")}
+    assert {"split", "dividend", "symbol_change"} <= kinds
+
+
+def test_keys_that_are_gone_are_no_success(desk: Desk) -> None:
+    with pytest.raises(RefusedError, match="alpaca cannot be asked"):
+        desk.populate("live", "sec")
+    assert not desk.home.database.exists()
+
+
+def test_a_source_that_lacks_its_keys_is_named(desk: Desk) -> None:
+    desk.populate("live", "alpaca")
+    assert any("polygon is not asked" in text and "POLYGON_API_KEY" in text for text in desk.told.notices)
+
+
+def test_a_refresh_dates_no_attribute_back(desk: Desk) -> None:
+    """What is told anew of a known listing counts from now on, however it is read."""
+    desk.populate("alpaca", "alpaca", "sec")
+    changed = next(iter(listed(BEFORE)))
+
+    def other(_path: str, _query: dict[str, str], answer: Answer) -> Answer:
+        rows = content(answer)
+        return saying(answer, [{**row, "name": "Another Name"} if row["symbol"] == changed else row for row in rows])
+
+    desk.moved(at(BEFORE, 18)).exchange.lie("/v2/assets", other)
+    desk.populate("alpaca", "alpaca", "sec", refresh=True)
+    told = desk.rows(
+        "SELECT told.known_on, told.name FROM company_attributes AS told "
+        "JOIN companies ON companies.id = told.security "
+        f"WHERE companies.symbol = '{changed}' AND told.name = 'Another Name' ORDER BY told.known_on"
+    )
+    assert [day for day, _ in told] == [str(BEFORE)]
+
+
+def test_a_gap_longer_than_the_first_reading_is_closed(desk: Desk) -> None:
+    desk.moved(at(sessions(BEFORE)[-12], 18)).populate("alpaca", LIVE__SESSIONS="20")
+    desk.moved(at(BEFORE, 18)).populate("alpaca", LIVE__SESSIONS="3")
+    stored = [day for (day,) in desk.rows("SELECT DISTINCT session FROM bar_files ORDER BY session")]
+    assert stored == [str(day) for day in sessions(BEFORE)[-31:]]

@@ -49,9 +49,9 @@ def at(moment: datetime) -> str:
         (
             {"last_success": "2026-06-24T02:59:49Z", "open_since": "2026-06-24T02:59:50Z", "last_error": "sec: 503"},
             "critical",
-            "failing since 2026-06-24T02:59:50Z: sec: 503",
+            "left alone since 2026-06-24T02:59:50Z: sec: 503",
         ),
-        ({"open_since": "2026-06-23T01:00:00Z"}, "critical", "failing since 2026-06-23T01:00:00Z"),
+        ({"open_since": "2026-06-23T01:00:00Z"}, "critical", "left alone since 2026-06-23T01:00:00Z"),
         ({"last_success": at(NOW), "open_since": "2026-06-24T02:59:50Z"}, "ok", "answers"),  # to another process
     ],
     ids=[
@@ -63,6 +63,20 @@ def test_what_was_counted_is_judged(tmp_path: Path, counters: Any, status: str, 
     found = told(tmp_path, counters)
     assert (found.status, found.message) == (status, message)
     assert found.check().status == status
+
+
+def test_a_failure_after_the_last_answer_is_a_warning(tmp_path: Path) -> None:
+    counted = {
+        "last_success": at(NOW - timedelta(hours=2)),
+        "last_failure": at(NOW - timedelta(hours=1)),
+        "failures": 1,
+        "requests": 9,
+        "last_error": "sec: HTTP 403",
+    }
+    found = told(tmp_path, counted)
+    assert found.status == "warning"
+    assert "HTTP 403" in found.message
+    assert told(tmp_path, {**counted, "last_success": at(NOW)}).status == "ok"
 
 
 @pytest.mark.parametrize(

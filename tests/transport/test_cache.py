@@ -67,6 +67,20 @@ def test_its_age(cache: AnswerCache, now: float, max_age: float, there: bool) ->
     assert (cache.get(ASKED, now, max_age=max_age) is not None) is there
 
 
+def test_what_is_older_than_a_day_is_swept_when_it_is_opened(root: Path, cache: AnswerCache) -> None:
+    put(cache)
+    kept = entry(root)
+    (root / "mine").write_text("x")
+    AnswerCache(root)
+    assert kept.exists()
+    old = kept.stat().st_mtime - 86_500
+    for path in (kept, root / "mine"):
+        os.utime(path, (old, old))
+    AnswerCache(root)
+    assert not kept.exists()
+    assert (root / "mine").exists()
+
+
 def test_for_ever(cache: AnswerCache) -> None:
     put(cache, max_age=float("inf"))
     assert cache.get(ASKED, 4e9)

@@ -415,6 +415,23 @@ def test_that_there_is_no_such_thing_is_an_answer_where_it_may_be(
     assert (told.requests, told.failures, told.last_success is not None) == (1, failures, answered)
 
 
+def test_the_moment_of_a_failure_is_counted(make: Make) -> None:
+    transport, _ = make(ok(), status(401))
+    transport.fetch(ASKED)
+    assert transport.counters()["alpaca"].last_failure is None
+    with pytest.raises(SourceError):
+        transport.fetch(ASKED)
+    assert transport.counters()["alpaca"].last_failure is not None
+
+
+def test_the_secs_word_for_too_many_requests_is_waited_out(make: Make, fake: FakeTime) -> None:
+    """A wrong key would be no reason to ask again; being over the limit is, ten minutes later."""
+    transport, _ = make(status(403, b"<h1>Request Rate Threshold Exceeded</h1>"), ok())
+    before = fake()
+    assert transport.fetch(ASKED).status == 200
+    assert fake() - before == pytest.approx(600)
+
+
 @pytest.mark.parametrize("content", [None, b"", b"[]", b'{"a": 5}', b"\xff"])
 def test_damaged_counters_are_none(tmp_path: Path, content: bytes | None) -> None:
     if content is not None:
@@ -618,6 +635,25 @@ def test_what_is_sent(sender: HttpSender, server: Any, at: str, monkeypatch: pyt
         assert seen["accept-encoding"] == "gzip"
         assert "cookie" not in seen
         assert "httpx" not in seen["user-agent"]
+
+
+def test_a_user_agent_of_its_own_is_the_only_one(server: Any, at: str) -> None:
+    """Two headers of one name, in two spellings, would be two lines: the SEC would read the first."""
+    lines: list[str] = []
+    server.RequestHandlerClass.parse_request = _noting(server.RequestHandlerClass.parse_request, lines)
+    sender = HttpSender({("sec", host_of(at)): {"User-Agent": "Jane jane@example.org"}})
+    sender.send(asked(f"{at}/good", "sec"))
+    sender.close()
+    assert lines == ["Jane jane@example.org"]
+
+
+def _noting(parse: Any, lines: list[str]) -> Any:
+    def noted(handler: Any) -> Any:
+        found = parse(handler)
+        lines.extend(handler.headers.get_all("user-agent"))
+        return found
+
+    return noted
 
 
 @pytest.mark.parametrize(

@@ -56,7 +56,8 @@ def populate(
     )
     call.tell_source(result.source)
     _tell_population(call, result)
-    return exit_codes.OK
+    # The list that stands in where no source answered is not what was asked for.
+    return exit_codes.WARNING if result.source == "manual" and source != "manual" else exit_codes.OK
 
 
 @action("--requalify")

@@ -162,10 +162,13 @@ def _judged(told: Counters, lacking: tuple[str, ...], *, closed_at: datetime) ->
         return "unknown", f"not asked: {' and '.join(lacking)} not set"
     if told.open_since is not None:
         failed = f": {told.last_error}" if told.last_error else ""
-        return "critical", f"failing since {_instant(told.open_since)}{failed}"
+        return "critical", f"left alone since {_instant(told.open_since)}{failed}"
     if told.last_success is None:
         failed = f": {told.last_error}" if told.last_error else ""
         return "unknown", ("never answered" if told.failures else "never asked") + failed
+    if told.last_failure is not None and told.last_failure > told.last_success:
+        failed = f": {told.last_error}" if told.last_error else ""
+        return "warning", f"failed since its last answer, at {_instant(told.last_failure)}{failed}"
     if told.last_success < closed_at:
         return "warning", f"no answer since {_instant(told.last_success)}"
     return "ok", "answers"

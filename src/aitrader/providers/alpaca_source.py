@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from datetime import date, datetime, time
@@ -13,13 +14,14 @@ import polars as pl
 
 from aitrader.domain.frames import ACTIONS, BARS, NEWS, QUARANTINE, empty
 from aitrader.domain.sessions import NEW_YORK
+from aitrader.domain.symbols import spell
 from aitrader.providers import alpaca
 from aitrader.providers import alpaca_requests as ask_for
 from aitrader.providers.bodies import Page, shaped
 from aitrader.providers.fetching import ask, gather, pages
 from aitrader.providers.vendor import FRESH_FOR, LISTED_FOR, SETTLED_FOR, Progress, Share, Want, in_order_of
 from aitrader.settings.models import Alpaca
-from aitrader.transport.transport import Stopped, Transport
+from aitrader.transport.transport import RejectedError, Stopped, Transport
 from aitrader.transport.wire import Request
 
 SPLITS: Final = ("forward_split", "reverse_split", "stock_dividend")  # as the parameter types has them
@@ -32,6 +34,7 @@ class AlpacaSource:
     settings: Alpaca
     transport: Transport
     name: str = "alpaca"
+    by_session: bool = False
     reread: int = 0  # rows that a lost page had, found by asking again
 
     @property
@@ -172,7 +175,22 @@ class _List:
     suspects: set[str] = field(default_factory=set)  # symbols of which a page seems to be lost
 
     def __call__(self, stopped: Stopped) -> Page:
-        """All of its bars; bars that nobody asked for are set aside."""
+        """All of its bars; bars that nobody asked for, and symbols that the vendor refuses, are set aside."""
+        refused: list[pl.DataFrame] = []
+        while self.symbols:
+            try:
+                page = self._read(stopped)
+            except RejectedError as fault:
+                name = _refused(fault, self.symbols)
+                if name is None:
+                    raise
+                self.symbols = tuple(symbol for symbol in self.symbols if symbol != name)
+                refused.append(_set_aside([(name, None)], "refused_symbol", "the vendor does not know such a symbol"))
+                continue
+            return Page(frame=page.frame, quarantine=pl.concat([page.quarantine, *refused]))
+        return Page(frame=empty(BARS), quarantine=pl.concat(refused))
+
+    def _read(self, stopped: Stopped) -> Page:
         settings, want = self.source.settings, self.want
         first, end = _midnight(want.sessions[0]), _midnight(want.sessions[-1])
         request: Request = next(iter(ask_for.bars_requests(settings.data_url, self.symbols, first, end, settings.feed)))
@@ -193,7 +211,10 @@ class _List:
         asked = pl.col("symbol").is_in(list(self.symbols)) & of_days
         strangers = frame.filter(~asked)
         if strangers.height:
-            quarantine = pl.concat([quarantine, _not_asked(strangers)])
+            told = strangers.select("symbol", "date").rows()
+            quarantine = pl.concat(
+                [quarantine, _set_aside(told, "not_asked", "the answer is about another symbol or day")]
+            )
             frame = frame.filter(asked)
         return Page(frame=frame, quarantine=quarantine)
 
@@ -217,13 +238,20 @@ class _List:
         return jumped
 
 
-def _not_asked(rows: pl.DataFrame) -> pl.DataFrame:
-    """Quarantine for bars that nobody asked for."""
-    return rows.select(
+def _refused(fault: RejectedError, symbols: Sequence[str]) -> str | None:
+    """The symbol that the vendor calls invalid, which costs the answer about all the others."""
+    said = re.search(r"invalid symbols?:? *\W?([A-Za-z0-9./^_-]+)", fault.why) if fault.status == 400 else None
+    return next((symbol for symbol in symbols if said and said[1] == spell(symbol, ask_for.SOURCE)), None)
+
+
+def _set_aside(rows: Sequence[tuple[str, date | None]], reason: str, detail: str) -> pl.DataFrame:
+    """Quarantine for symbols and days."""
+    found = pl.DataFrame(rows, schema={"symbol": pl.String, "date": pl.Date}, orient="row")
+    return found.select(
         file=pl.lit("alpaca/bars"),
         row=pl.lit(None, dtype=pl.Int64),
         symbol=pl.col("symbol"),
         date=pl.col("date"),
-        reason=pl.lit("not_asked"),
-        detail=pl.lit("the answer is about another symbol or day"),
+        reason=pl.lit(reason),
+        detail=pl.lit(detail),
     )

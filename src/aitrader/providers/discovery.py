@@ -61,11 +61,16 @@ def discover(
             report.warn(f"{lack}: the rest is from the others")
     merged = _without_guesses(merge(told), {lister.name for lister in listers}, listed)
     first = listers[0].name
+    # What another source lists alone is not absent because that source is silent today.
+    silent = any(
+        isinstance(page, SourceError) and lister.name not in ADDS_NONE
+        for lister, page in zip(listers, answers, strict=True)
+    )
     return Discovery(
         merged=merged,
         answered=tuple(name for name, _ in told),
         # The SEC lists companies: what it lacks may be listed all the same.
-        authority=first if told[0][0] == first and first != "sec" else None,
+        authority=first if not silent and told[0][0] == first and first != "sec" else None,
         quarantine=pl.concat([*quarantine, merged.conflicts]),
         received=received,
     )

@@ -26,11 +26,13 @@ from aitrader.providers.nasdaq_source import NasdaqTraderSource
 from aitrader.providers.pace import Pace
 from aitrader.providers.polygon_source import PolygonSource
 from aitrader.providers.sec_source import SecSource
-from aitrader.providers.shares import share_rows
+from aitrader.providers.shares import RESTATED, share_rows
 from aitrader.providers.vendor import SETTLING, BarSource, Lister, Want
+from aitrader.settings.keys import wanted
 from aitrader.settings.models import Limit, Sources
 
 LOOK_BACK: Final = timedelta(days=30)  # for corporate actions that are told late
+TOLD: Final = {"polygon": frozenset({"split", "dividend", "special_dividend"})}  # who tells these kinds alone
 MOST_DETAILS: Final = 25  # listings asked for one by one in one population
 
 
@@ -88,8 +90,12 @@ class LiveSource:
 
         Raises SourceError where the answer is not whole; RefusedError where no source has its keys.
         """
-        if not self._listers:
-            raise lacking("alpaca")
+        live, keys = self.settings.live, self.connection.keys
+        if not self._listers or (live.bars and not self._bars and self.name == LIVE):
+            raise lacking((live.bars or live.listings)[0])
+        for name in sorted({*live.listings, *live.bars, *live.actions}):
+            if not keys.has(name):
+                self.report.notice(f"{name} is not asked: {wanted(name)} not set")
         now = self.now()
         last = self._last_settled(now, until)
         found = discover(self._listers, required=self.name != LIVE, report=self.report, listed=self.held.listed)
@@ -163,7 +169,8 @@ class LiveSource:
         return [self._calendar.session_at(at) for at in range(end - self.settings.live.sessions + 1, end + 1)]
 
     def _missing(self, last: date) -> tuple[date, ...]:
-        return tuple(day for day in self._window(last) if day not in self.held.sessions)
+        first = min([*self.held.sessions, self._window(last)[0]])  # a gap is closed however long ago it began
+        return tuple(day for day in self._calendar.between(first, last) if day not in self.held.sessions)
 
     def _read_bars(
         self, listed: set[str], sessions: tuple[date, ...], provisional: frozenset[date]
@@ -179,6 +186,8 @@ class LiveSource:
             wants.append(Want(symbols=tuple(sorted(fresh)), sessions=whole, settled=not provisional))
         for at, source in enumerate(self._bars):
             limit = getattr(self.settings, source.name).limit
+            if not sessions and source.by_session:
+                wants = []  # it would read every session again for listings that never traded
             requests = source.requests(wants)
             self.report.step(f"{source.name}: {requests:,} requests for bars, {_at_least(requests, limit)}")
             try:
@@ -199,7 +208,7 @@ class LiveSource:
 
     def _delisted(self, sessions: tuple[date, ...]) -> pl.DataFrame:
         """What was listed in the sessions to be read and is listed no more: without it the past has survivors only."""
-        if self.held.listed or not sessions or not self._bars or not self.connection.keys.has("polygon"):
+        if self.held.symbols or not sessions or not self._bars or not self.connection.keys.has("polygon"):
             return empty(SECURITIES)
         try:
             page = self.polygon.delisted(sessions[0])
@@ -223,12 +232,30 @@ class LiveSource:
                 self.report.warn(f"{source.name} gave no corporate actions, the next source is asked: {fault}")
                 continue
             self.report.step(f"{source.name}: {page.frame.height:,} corporate actions")
-            return page
+            return self._with_other_kinds(page, source.name, start, today)
         raise RefusedError(
             "no source of corporate actions can be asked",
             why="bars without splits are wrong",
             do="name one with its keys under sources.live.actions",
         )
+
+    def _with_other_kinds(self, page: Page, name: str, start: date, today: date) -> Page:
+        """The actions of one source, and of the others the kinds that it never tells: renames, mergers, spin-offs."""
+        told = TOLD.get(name)
+        if told is None:
+            return page
+        for source in self._actions:
+            if source.name in TOLD:
+                continue
+            try:
+                more = source.actions(start, today)
+            except SourceError as fault:
+                self.report.warn(f"{source.name} gave no renames, mergers and spin-offs, which {name} lacks: {fault}")
+                continue
+            other = more.frame.filter(~pl.col("kind").is_in(list(told)))
+            self.report.step(f"{source.name}: {other.height:,} corporate actions of other kinds")
+            return Page(frame=pl.concat([page.frame, other]), quarantine=pl.concat([page.quarantine, more.quarantine]))
+        return page
 
     def _absent(self, found: Discovery, bars: pl.DataFrame, last: date) -> list[str]:
         """What was listed, is in no list now, and has no bar in the last session."""
@@ -260,11 +287,14 @@ class LiveSource:
                     raise filed
                 splits = self._splits(filed.frame["end"], actions, last)
                 told.append(share_rows(securities, filed.frame, splits, last))
+                actions = splits
                 self.report.step(f"sec: shares of {told[-1].height:,} listings")
             except SourceError as fault:
                 self.report.warn(f"sec gave no counts of shares, the last ones stay: {fault}")
         if self.connection.keys.has("polygon"):
-            told.append(self._details(securities, bars, told, last))
+            # A vendor may be as late with a split's effect as a company is with its filing.
+            lately = actions.filter((pl.col("kind") == "split") & (pl.col("ex_date") > last - RESTATED))
+            told.append(self._details(securities, bars, told, last, leave=frozenset(lately["symbol"])))
         return pl.concat(told) if told else None
 
     def _splits(self, counted: pl.Series, actions: pl.DataFrame, last: date) -> pl.DataFrame:
@@ -278,11 +308,17 @@ class LiveSource:
         return self._actions[-1].splits(oldest, last).frame
 
     def _details(
-        self, securities: pl.DataFrame, bars: pl.DataFrame, told: list[pl.DataFrame], last: date
+        self,
+        securities: pl.DataFrame,
+        bars: pl.DataFrame,
+        told: list[pl.DataFrame],
+        last: date,
+        *,
+        leave: frozenset[str],
     ) -> pl.DataFrame:
         """Shares of the most traded companies whose count nobody else has, a few in each population."""
         schema = {"symbol": pl.String, "shares_outstanding": pl.Float64, "source": pl.String}
-        known = {symbol for frame in told for symbol in frame["symbol"]} | self.held.counted
+        known = {symbol for frame in told for symbol in frame["symbol"]} | self.held.counted | leave
         traded = bars.filter(pl.col("date") == last).select("symbol", value=pl.col("close") * pl.col("volume"))
         wanted = (
             securities.filter(pl.col("security_type").is_in(["common", "reit"]) & ~pl.col("symbol").is_in(list(known)))
@@ -314,8 +350,12 @@ class LiveSource:
         told = told.select(
             "symbol", pl.concat_str(pl.col("provenance"), says, separator=" ", ignore_nulls=True).alias("provenance")
         )
-        if self.held.sessions:  # an undated row about what is known counts from the last session
-            return both.select(list(SECURITIES)), told
+        if self.held.symbols:
+            # An undated row counts from the last session for what is known, and always for what is new: a new listing's
+            # count waits for the next population.
+            known = pl.col("symbol").is_in(list(self.held.listed))
+            counted = pl.when(known).then(pl.col("shares_outstanding")).alias("shares_outstanding")
+            return both.with_columns(counted).select(list(SECURITIES)), told
         dated = both.filter(pl.col("shares_outstanding").is_not_null()).with_columns(known_on=pl.lit(last))
         return pl.concat([securities, dated.select(list(SECURITIES))]), told
 

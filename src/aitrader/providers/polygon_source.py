@@ -30,6 +30,7 @@ class PolygonSource:
     settings: Polygon
     transport: Transport
     name: str = "polygon"
+    by_session: bool = True
     feed: str | None = "sip"
     files: Mapping[date, Path] = field(default_factory=dict)  # day aggregates that are here already
 

@@ -54,6 +54,10 @@ class BarSource(Protocol):
     def feed(self) -> str | None:
         """Whose trades its volumes count: sip, iex."""
 
+    @property
+    def by_session(self) -> bool:
+        """Whether it is asked for whole sessions, whatever the symbols."""
+
     def requests(self, wants: Sequence[Want]) -> int:
         """How many requests the bars will take, as far as can be told before."""
 

@@ -44,7 +44,7 @@ Address = Annotated[str, Meta(pattern="^https?://[^\\s?#@]+$")]  # plain http is
 
 
 class Limit(Model, frozen=True):
-    """At most so many requests in every span of so many seconds, over all processes of this machine."""
+    """At most so many requests in every span of so many seconds, over all processes of this state folder."""
 
     requests: Annotated[int, Meta(ge=1, le=1_000_000)]
     seconds: Annotated[float, Meta(gt=0, le=3_600)]

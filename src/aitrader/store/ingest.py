@@ -90,7 +90,7 @@ def ingest(
     newest = bars["date"].max()
     stored_last = max(stored_files) if stored_files else None
     last_session = newest if isinstance(newest, date) else stored_last or calendar.last_on_or_before(at.date())
-    if delivery.partial and stored_last is not None:  # what it adds to the past is known from now on
+    if (delivery.partial or delivery.cumulative) and stored_last is not None:  # what it adds is known from now on
         last_session = max(last_session, stored_last)
     listed = _listed(delivery, last_session)
     symbols = (bars if delivery.securities.is_empty() else listed)["symbol"].n_unique()

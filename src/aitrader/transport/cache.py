@@ -9,6 +9,7 @@ import math
 import os
 import stat
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -21,6 +22,7 @@ from aitrader.transport.wire import Request, Response
 
 DEFAULT_ROOT: Final = Path("/tmp/ai_trader_cache/universe")
 SUFFIX: Final = ".answer"
+LONGEST_AGE: Final = 86_400.0  # seconds; nothing is asked to be kept for longer
 _FOLDER: Final = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 _LONGEST_HEAD: Final = 65_536
 _FOR_EVER: Final = 1e12  # seconds; JSON knows no infinity
@@ -97,8 +99,8 @@ class AnswerCache:
         self._log = log or logging.getLogger(__name__)
         self._warned = False
         try:
-            with private_folder(root):
-                pass
+            with private_folder(root) as folder:
+                _swept(folder, time.time() - LONGEST_AGE)
         except OSError as fault:
             self._warn(fault.strerror or type(fault).__name__)
 
@@ -151,6 +153,15 @@ class AnswerCache:
         if not self._warned:
             self._warned = True
             self._log.warning("answers are not cached in %s: %s", self._root, why)
+
+
+def _swept(folder: int, before: float) -> None:
+    """Answers written before an instant (epoch seconds) are removed: their questions may never be asked again."""
+    for name in os.listdir(folder):
+        if name.endswith((SUFFIX, ".tmp")):
+            with suppress(OSError):
+                if os.stat(name, dir_fd=folder, follow_symlinks=False).st_mtime < before:
+                    os.unlink(name, dir_fd=folder)
 
 
 def _key(request: Request) -> str:

@@ -23,6 +23,7 @@ class Counters:
     cache_hits: int = 0
     last_success: datetime | None = None
     last_error: str | None = None
+    last_failure: datetime | None = None  # of a question that ended without an answer
     open_since: datetime | None = None  # the breaker's circuit when the counting ended; None: closed
 
 
@@ -45,9 +46,11 @@ def merged(
             continue
         counted = {name: getattr(there, name) + getattr(own, name) - getattr(old, name) for name in _COUNTED}
         seen = [at for at in (there.last_success, own.last_success) if at is not None]
+        failed = [at for at in (there.last_failure, own.last_failure) if at is not None]
         found[source] = Counters(
             **counted,
             last_success=max(seen, default=None),
+            last_failure=max(failed, default=None),
             last_error=there.last_error if own.last_error == old.last_error else own.last_error,
             open_since=own.open_since,
         )

@@ -153,7 +153,8 @@ class HttpSender:
         own = self._credentials.get((request.source, _host(url.scheme, url.host, url.port)))
         if own is None and request.source in self._guarded:
             raise UnansweredError(request, "foreign_host", f"{url.host} is no host of {request.source}")
-        return {"user-agent": "aitrader", "accept": "*/*", "accept-encoding": "gzip", **(own or {})}
+        told = {name.lower(): value for name, value in (own or {}).items()}  # two spellings would be two headers
+        return {"user-agent": "aitrader", "accept": "*/*", "accept-encoding": "gzip", **told}
 
     def _body(self, request: Request, response: httpx.Response) -> Iterator[bytes]:
         """The pieces of the decompressed body, as long as they are few enough."""

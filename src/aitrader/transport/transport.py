@@ -36,6 +36,7 @@ VARIABLES: Final[Mapping[str, tuple[str, ...]]] = {
     "polygon": ("POLYGON_API_KEY",),
     "sec": ("SEC_USER_AGENT",),
 }
+BLOCKED_SECONDS: Final = 600.0  # the SEC lets nobody in until he has been below its limit for ten minutes
 _EXCERPT: Final = 200  # characters of a body that an error may quote
 
 
@@ -171,7 +172,8 @@ class Transport:
             if absent and isinstance(fault, RejectedError) and fault.status == 404:
                 self._count(request.source, last_success=datetime.fromtimestamp(self.wall(), UTC))
             elif stopped is None or not stopped():
-                self._count(request.source, failures=1, last_error=str(fault))
+                failed = datetime.fromtimestamp(self.wall(), UTC)
+                self._count(request.source, failures=1, last_error=str(fault), last_failure=failed)
             raise
         self._count(request.source, last_success=datetime.fromtimestamp(self.wall(), UTC))
         if max_age is not None and self.cache is not None and response.status == 200:
@@ -252,6 +254,8 @@ class Transport:
             demand = _retry_after(response, self.wall())
             return _Again(why=self._said(response), demand=demand, of_limit=status == 429 or demand is not None)
         self.breaker.succeeded(source)
+        if status == 403 and b"request rate" in response.body.lower():  # the SEC's word for too many requests
+            return _Again(why=self._said(response), demand=BLOCKED_SECONDS, of_limit=True)
         if status in (401, 403):
             names = " and ".join(self.variables.get(source, ()))
             do = f"check {names}" if names else "check the access"
@@ -310,6 +314,7 @@ class Transport:
         cache_hits: int = 0,
         last_success: datetime | None = None,
         last_error: str | None = None,
+        last_failure: datetime | None = None,
     ) -> None:
         with self._lock:
             old = self._counters.get(source, Counters())
@@ -321,6 +326,7 @@ class Transport:
                 cache_hits=old.cache_hits + cache_hits,
                 last_success=last_success or old.last_success,
                 last_error=last_error or old.last_error,
+                last_failure=last_failure or old.last_failure,
             )
 
 
