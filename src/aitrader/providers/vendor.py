@@ -8,7 +8,9 @@ from dataclasses import dataclass
 from datetime import date, timedelta
 from typing import Final, Protocol
 
-from aitrader.domain.symbols import spell
+import polars as pl
+
+from aitrader.domain.symbols import spell_expr
 from aitrader.providers.bodies import Page
 from aitrader.transport.transport import Stopped
 
@@ -73,7 +75,11 @@ class BarSource(Protocol):
 
 def in_order_of(symbols: Sequence[str], vendor: str) -> list[str]:
     """The symbols in the order in which a vendor lists them: that of its own spelling."""
-    return sorted(symbols, key=lambda symbol: spell(symbol, vendor))
+    return (
+        pl.DataFrame({"symbol": symbols}, schema={"symbol": pl.String})
+        .sort(spell_expr(pl.col("symbol"), vendor))["symbol"]
+        .to_list()
+    )
 
 
 class Share:
