@@ -109,14 +109,13 @@ class LiveSource:
             notices.append(f"{found.merged.conflicts.height:,} attributes on which sources disagree")
         bars, feed = Page(frame=empty(BARS)), None
         actions = Page(frame=empty(ACTIONS))
-        with ThreadPoolExecutor(2, thread_name_prefix="beside") as pool:  # while the bars are read
+        with ThreadPoolExecutor(1, thread_name_prefix="shares") as pool:  # the SEC has a limit of its own
             filed = pool.submit(self._filed, last)
             if self._bars:
-                acted = pool.submit(self._read_actions, sessions, now)
                 listed = {*securities["symbol"], *gone["symbol"]}
                 bars, feed, by = self._read_bars(listed, sessions, provisional)
                 gone = ended_after_last_bar(gone, bars.frame, frozenset(securities["symbol"]))
-                actions = acted.result()
+                actions = self._read_actions(sessions, now)
                 notices.append(f"bars from {by}" + (f", feed {feed}" if feed else ""))
         if found.authority is not None:
             confirm_absent(self._listers[0], self._absent(found, bars.frame, last))
