@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import random
-from datetime import date
+from datetime import date, timedelta
 from pathlib import Path
 
 import polars as pl
@@ -196,6 +196,19 @@ def test_a_symbol_passed_from_one_security_to_another(tmp_path: Path) -> None:
     assert (owner(store, "FB", day(20)), owner(store, "METV", day(20))) == (face, fund)
     assert [bar_owner(store, p) for p in (0, 20, 39)] == [sorted([face, fund])] * 3
     assert len(ids(store)) == 2
+
+
+def test_a_symbol_used_again_and_then_renamed_belongs_to_each_in_its_time(tmp_path: Path) -> None:
+    """No listing says when it began: the second one's symbol is free from the end of the first one on."""
+    first = listing("OLD", figi="F1", delisted_on=day(3))
+    told = bars("OLD", [0, 1, 2, 4, 5, 6])
+    renamed = delivery([listing("NEW", figi="F2"), first], told + bars("NEW", [7]), actions=[change("OLD", "NEW", 7)])
+    store = ingest(tmp_path, renamed)
+    assert (owner(store, "OLD", day(1)), owner(store, "OLD", day(5)), owner(store, "NEW", day(7))) == (1, 2, 2)
+    assert [bar_owner(store, at) for at in (1, 5, 7)] == [[1], [2], [2]]
+    later = delivery([listing("NEW", figi="F2")], bars("NEW", [8]), actions=[change("OLD", "NEW", 7)])
+    store.ingest(later, at=NOON + timedelta(hours=1))
+    assert (owner(store, "OLD", day(5)), owner(store, "NEW", day(8))) == (2, 2)
 
 
 def test_a_chain_of_changes_and_back_again(tmp_path: Path) -> None:

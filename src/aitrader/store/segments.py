@@ -96,9 +96,10 @@ def join_segments(segments: list[Segment], changes: pl.DataFrame, spans: pl.Data
                 if new.end <= on:
                     new.end, new.closed_by = FOREVER, None
         if old is None:
-            old = _add(segments, index, Segment(symbol=old_symbol, start=min(new.start, on), end=on))
-            if old.start >= on:
-                old.start = ALWAYS
+            # Whoever had the symbol before has left it: the line begins where the last of them ended.
+            left = max((s.end for s in index[old_symbol] if s.end < on), default=ALWAYS)
+            start = max(left, min(new.start, on))
+            old = _add(segments, index, Segment(symbol=old_symbol, start=left if start >= on else start, end=on))
         if old is new or (old.figi and new.figi and old.figi != new.figi) or not _joined(old, new):
             continue
         rewritten = [first for first in firsts[new_symbol] if first < on] if not old_traded else []
