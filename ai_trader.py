@@ -2,9 +2,10 @@
 """Launcher of the scanner: ``python ai_trader.py universe --layer 3``, from any folder and any shell.
 
 It starts the project's own ``.venv`` where there is one, so that a fresh shell and cron need no activation, and says
-what to do where there is none. It imports nothing but ``os`` and ``sys``: starting twice must cost next to nothing.
+what to do where there is none. It imports next to nothing, for it may start twice.
 """
 
+import gc
 import os
 import sys
 
@@ -24,6 +25,9 @@ def main() -> int:
     try:
         from aitrader.cli.main import main as run
 
+        # Tables of a whole market are millions of objects without cycles: at the usual pace looking for some among them
+        # takes a quarter of a populate's time.
+        gc.set_threshold(100_000, 50, 100)
         return run(sys.argv[1:])
     except ModuleNotFoundError as missing:
         if (missing.name or "aitrader").split(".")[0] == "aitrader":

@@ -105,9 +105,7 @@ def test_a_check_says_target_and_bounds_as_the_table_writes_them() -> None:
     ],
 )
 def test_the_worst_status_stands_for_all(statuses: list[str], worst: str) -> None:
-    checks = [
-        Check(name="x", title="X", status=status, value=None, target="", message="") for status in statuses
-    ]
+    checks = [Check(name="x", title="X", status=status, value=None, target="", message="") for status in statuses]
     assert overall(checks) == worst
 
 

@@ -27,9 +27,7 @@ RANKED = {
 def test_a_pick_is_explained_by_what_it_ranks_highest_in(tmp_path: Path) -> None:
     with Store.open(sample.publish(tmp_path), write=True) as store:
         store.save_config_version("ranked", RANKED, author="test", at=sample.NOW, cause="test")
-        ranked = sample.run(
-            sample.identities(store), sample.SESSIONS[2], sample.PLACES, number=2, version="ranked"
-        )
+        ranked = sample.run(sample.identities(store), sample.SESSIONS[2], sample.PLACES, number=2, version="ranked")
         store.publish([ranked], at=sample.NOW)
         found = scan_summary(store, chosen_run(store.reader, None))
     # Of the seven that pass Layer 1, AAPL's RSI is the second highest and its P/E the second highest of six known.

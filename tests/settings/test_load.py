@@ -81,7 +81,6 @@ def test_a_part_of_the_long_form_on_a_plain_criterion(load: Load) -> None:
         ("AI_TRADER__SOURCES__DATASET__PATH", "/data/a #1: x", lambda s: s.sources.dataset.path, "/data/a #1: x"),
         ("AI_TRADER__SOURCES__DATASET__PATH", "123", lambda s: s.sources.dataset.path, "123"),
         ("AI_TRADER__SOURCES__SIMULATED__UNTIL", "2025-08-29", lambda s: s.sources.simulated.until, date(2025, 8, 29)),
-
         (
             "AI_TRADER__SCANNERS__LAYER0_UNIVERSE__EXCHANGES",
             "[ARCA]",

@@ -71,15 +71,22 @@ def test_a_session_is_final_when_most_of_it_is_told_as_final(
     assert store.feeds(1) == {"iex" if len(symbols) >= 9 else "sip"}
 
 
-def test_final_bars_told_again_as_provisional_stay_final_while_they_are_equal(tmp_path: Path) -> None:
+def test_provisional_bars_read_before_the_final_ones_only_add_to_them(tmp_path: Path) -> None:
     store = new_store(tmp_path)
     store.ingest(alpaca(), at=NOON)
     marked = alpaca(provisional=frozenset({day(5)}))
     store.ingest(marked, at=NOON + HOUR)
     assert store.provisional_sessions() == frozenset()
+    final = store.bars(day(5))
     rows = [bar for symbol in SYMBOLS for bar in bars(symbol, [5], close=11.0)]
     store.ingest(replace(marked, bars=frame(dict(marked.bars.schema), rows)), at=NOON + 2 * HOUR)
+    assert store.provisional_sessions() == frozenset()
+    assert store.bars(day(5)).equals(final)
+    more = replace(partly([listing("NEW")]), provisional=frozenset({day(5)}))
+    rows += bars("NEW", [5], close=12.0)
+    store.ingest(replace(more, bars=frame(dict(more.bars.schema), rows)), at=NOON + 3 * HOUR)
     assert store.provisional_sessions() == {day(5)}
+    assert sorted(store.bars(day(5))["close"]) == sorted([*final["close"], 12.0])
 
 
 @pytest.mark.parametrize("shrunk", [1, 8])

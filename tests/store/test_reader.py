@@ -85,9 +85,7 @@ def test_a_symbol_that_two_securities_held_asks_for_a_date(reader: Reader) -> No
     assert reader.resolve_symbol("S001") == reader.resolve_symbol("S001", day(2))
 
 
-@pytest.mark.parametrize(
-    ("symbol", "text"), [("S00Z", "near it are S0"), ("QQQ", "nothing like it"), ("", "nothing")]
-)
+@pytest.mark.parametrize(("symbol", "text"), [("S00Z", "near it are S0"), ("QQQ", "nothing like it"), ("", "nothing")])
 def test_an_unknown_symbol_is_told_what_is_near(reader: Reader, symbol: str, text: str) -> None:
     with pytest.raises(UsageError, match=text):
         reader.resolve_symbol(symbol)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from datetime import timedelta
+from datetime import date, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +15,7 @@ from aitrader.domain.frames import PROVENANCE, QUARANTINE, SECURITIES, Delivery
 from aitrader.providers.manual import ManualSource
 from aitrader.store import deliveries, ingest
 from aitrader.store.population import Population
+from aitrader.store.reference import ATTRIBUTES, new_attributes
 from aitrader.store.store import Store
 from tests.store.builders import CALENDAR, NOON, bars, change, day, delivery, frame, listing, new_store
 from tests.store.test_ingest import filing, headline, tables
@@ -220,6 +221,31 @@ def test_an_unknown_type_replaces_no_known_one(
         store.ingest(delivery([{**listing("A"), "security_type": kind}], bars("A", range(length))), at=NOON)
     assert store.securities()["security_type"].to_list() == [stands]
     assert store.attributes()["security_type"].to_list()[-1] == stands
+
+
+@pytest.mark.parametrize(
+    ("days", "shares", "rows"),
+    [(1, 100.0, 1), (89, 100.0, 1), (90, 100.0, 2), (90, None, 1), (1, 200.0, 2)],
+)
+def test_a_count_of_shares_told_again_long_after_still_holds(days: int, shares: float | None, rows: int) -> None:
+    first, then = date(2026, 1, 5), date(2026, 1, 5) + timedelta(days=days)
+    nothing = counts().drop("from_date", "first")
+    stored = new_attributes(nothing, counts(100.0, first), first)
+    added = new_attributes(stored, counts(shares), then)
+    assert stored.height + added.height == rows
+    assert added["known_on"].to_list() == [then] * (rows - 1)
+    assert new_attributes(stored, counts(shares, then), then).height == rows - 1, "whether it is dated or not"
+
+
+def counts(*told: float | date | None) -> pl.DataFrame:
+    """One listing's attributes as a delivery: its shares and the day from which they count."""
+    schema = {"security": pl.UInt32, "known_on": pl.Date, **dict.fromkeys(ATTRIBUTES, pl.String)}
+    schema |= {"shares_outstanding": pl.Float64, "from_date": pl.Date, "first": pl.Boolean}
+    if not told:
+        return pl.DataFrame(schema=schema)
+    shares, known_on = told if len(told) == 2 else (*told, None)
+    row = {"security": 1, "name": "A", "shares_outstanding": shares, "known_on": known_on, "from_date": date(1, 1, 1)}
+    return pl.DataFrame([row | {"first": True}], schema=schema)
 
 
 # --- provenance ---

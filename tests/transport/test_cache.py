@@ -26,7 +26,7 @@ def root(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def cache(root: Path) -> AnswerCache:
-    return AnswerCache(root)
+    return AnswerCache(root, now=0)
 
 
 def put(cache: AnswerCache, body: bytes = BODY, *, now: float = 100.0, max_age: float = 60.0) -> None:
@@ -71,12 +71,10 @@ def test_what_is_older_than_a_day_is_swept_when_it_is_opened(root: Path, cache: 
     put(cache)
     kept = entry(root)
     (root / "mine").write_text("x")
-    AnswerCache(root)
+    written = kept.stat().st_mtime
+    AnswerCache(root, now=written + 86_300)
     assert kept.exists()
-    old = kept.stat().st_mtime - 86_500
-    for path in (kept, root / "mine"):
-        os.utime(path, (old, old))
-    AnswerCache(root)
+    AnswerCache(root, now=written + 86_500)
     assert not kept.exists()
     assert (root / "mine").exists()
 
@@ -118,11 +116,11 @@ def test_the_newest_answer_counts(cache: AnswerCache, root: Path) -> None:
 
 
 def test_refresh_reads_nothing_and_stores(root: Path) -> None:
-    put(AnswerCache(root), b"old")
-    fresh = AnswerCache(root, refresh=True)
+    put(AnswerCache(root, now=0), b"old")
+    fresh = AnswerCache(root, now=0, refresh=True)
     assert fresh.get(ASKED, 100) is None
     put(fresh, b"new")
-    got = AnswerCache(root).get(ASKED, 100)
+    got = AnswerCache(root, now=0).get(ASKED, 100)
     assert got is not None
     assert got.body == b"new"
 
@@ -238,7 +236,7 @@ def test_a_folder_that_is_not_ours_is_refused(root: Path, tmp_path: Path, how: s
         tmp_path.chmod(0o1777)  # a folder that everybody shares, like /tmp
     spoil(root, how)
     with pytest.raises(SourceError, match=r"cannot be used.*remove it"):
-        AnswerCache(root)
+        AnswerCache(root, now=0)
 
 
 def test_a_folder_exchanged_later_is_not_used(cache: AnswerCache, root: Path, caplog: pytest.LogCaptureFixture) -> None:

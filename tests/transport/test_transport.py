@@ -18,6 +18,7 @@ import traceback
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from email.utils import format_datetime
+from functools import partial
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
@@ -25,13 +26,14 @@ from typing import Any
 import pytest
 
 from aitrader.domain.errors import SourceError
+from aitrader.providers.fetching import gather
 from aitrader.transport.breaker import Breaker
 from aitrader.transport.cache import AnswerCache
 from aitrader.transport.counters import Counters, read_counters
 from aitrader.transport.http_sender import HttpSender, Timeouts, UnansweredError, host_of
 from aitrader.transport.limiter import SlidingWindow
 from aitrader.transport.redaction import Redactor
-from aitrader.transport.transport import Retries, Transport
+from aitrader.transport.transport import Retries, Stopped, Transport
 from aitrader.transport.wire import Request, Response
 
 KEPT = ("good", "html", "echo")  # the connection stays open after these
@@ -312,7 +314,7 @@ def test_a_429_stops_the_other_requests_too(make: Make) -> None:
     ],
 )
 def test_the_cache(make: Make, tmp_path: Path, first: Response, max_age: float | None, sent: int) -> None:
-    transport, script = make(first, cache=AnswerCache(tmp_path / "cache"))
+    transport, script = make(first, cache=AnswerCache(tmp_path / "cache", now=0))
     bodies = [transport.fetch(ASKED, max_age=max_age, check=whole_json).body for _ in range(2)]
     assert bodies == [first.body] * 2
     assert len(script.sent) == sent
@@ -320,14 +322,14 @@ def test_the_cache(make: Make, tmp_path: Path, first: Response, max_age: float |
 
 
 def test_a_broken_answer_is_not_cached(make: Make, tmp_path: Path) -> None:
-    transport, _ = make(ok(b"{"), cache=AnswerCache(tmp_path / "cache"))
+    transport, _ = make(ok(b"{"), cache=AnswerCache(tmp_path / "cache", now=0))
     with pytest.raises(SourceError):
         transport.fetch(ASKED, max_age=60, check=whole_json)
     assert list((tmp_path / "cache").iterdir()) == []
 
 
 def test_a_stored_answer_that_no_longer_passes_is_asked_again(make: Make, tmp_path: Path) -> None:
-    transport, script = make(ok(b"{"), ok(b"[]"), cache=AnswerCache(tmp_path / "cache"))
+    transport, script = make(ok(b"{"), ok(b"[]"), cache=AnswerCache(tmp_path / "cache", now=0))
     transport.fetch(ASKED, max_age=60)
     assert transport.fetch(ASKED, max_age=60, check=whole_json).body == b"[]"
     assert len(script.sent) == 2
@@ -459,18 +461,25 @@ def numbered(*numbers: str) -> list[Request]:
     return [Request(source="sec", url="https://data.sec.gov/x", params=(("n", number),)) for number in numbers]
 
 
+def together(transport: Transport, requests: list[Request], concurrency: int) -> list[Response]:
+    def one(request: Request, stopped: Stopped) -> Response:
+        return transport.fetch(request, stopped=stopped)
+
+    return gather([partial(one, request) for request in requests], concurrency)
+
+
 def test_all_in_their_order() -> None:
     numbers = ["slow", *map(str, range(50))]
-    answers = Transport(sender=Many()).fetch_all(numbered(*numbers), 8)
+    answers = together(Transport(sender=Many()), numbered(*numbers), 8)
     assert [answer.body.decode() for answer in answers] == numbers
-    assert Transport(sender=Many()).fetch_all([], 8) == []
+    assert together(Transport(sender=Many()), [], 8) == []
 
 
 def test_the_first_error_wins_and_ends_the_rest() -> None:
     many = Many()
     transport = Transport(sender=many)
     with pytest.raises(SourceError, match="HTTP 404: bad1"):
-        transport.fetch_all(numbered("slow", "bad1", *(f"slow{i}" for i in range(50)), "bad2"), 2)
+        together(transport, numbered("slow", "bad1", *(f"slow{i}" for i in range(50)), "bad2"), 2)
     assert len(many.asked) <= 4
     assert transport.counters()["sec"].failures == 1
 
@@ -479,7 +488,7 @@ def test_an_error_does_not_wait_for_the_limit(tmp_path: Path) -> None:
     window = SlidingWindow(tmp_path / "l" / "sec", 1, 60)
     began = time.monotonic()
     with pytest.raises(SourceError, match="HTTP 404: bad"):  # whichever comes first; the others wait for its slot
-        Transport(sender=Many(), limits={"sec": window}).fetch_all(numbered(*["bad"] * 4), 4)
+        together(Transport(sender=Many(), limits={"sec": window}), numbered(*["bad"] * 4), 4)
     assert time.monotonic() - began < 5
 
 
@@ -823,7 +832,7 @@ def test_everything_together(sender: HttpSender, at: str, tmp_path: Path) -> Non
     transport = Transport(
         sender=sender,
         limits={"alpaca": SlidingWindow(tmp_path / "l" / "alpaca", 50, 1)},
-        cache=AnswerCache(tmp_path / "c"),
+        cache=AnswerCache(tmp_path / "c", now=0),
         redactor=Redactor([CANARY]),
         retries=Retries(attempts=2, first=0.01),
     )
@@ -838,7 +847,7 @@ def test_everything_together(sender: HttpSender, at: str, tmp_path: Path) -> Non
             transport.fetch(asked(f"{at}/{word}"), check=whole_json)
     counters = transport.counters()["alpaca"]
     assert (counters.requests, counters.retries, counters.failures, counters.cache_hits) == (6, 2, 3, 1)
-    assert len(transport.fetch_all([asked(f"{at}/good")] * 20, 4)) == 20
+    assert len(together(transport, [asked(f"{at}/good")] * 20, 4)) == 20
 
 
 def test_httpx_is_loaded_by_the_first_request_only() -> None:

@@ -12,7 +12,7 @@ from aitrader.transport.wire import Request
 
 SOURCE: Final = "alpaca"
 PAGE_ROWS: Final = 10_000  # the most bars of one page, counted over all its symbols
-SYMBOLS_A_REQUEST: Final = 200  # a URL of them stays under 2,000 characters
+SYMBOLS_A_REQUEST: Final = 500  # a URL of them stays under 4,000 characters
 NEWS_A_PAGE: Final = 50
 ACTIONS_A_PAGE: Final = 1_000
 

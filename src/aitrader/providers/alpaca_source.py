@@ -64,7 +64,7 @@ class AlpacaSource:
             for part in _chunks(want.symbols, _at_once(want))
         )
 
-    def bars(self, wants: Sequence[Want], progress: Progress) -> Page:
+    def bars(self, wants: Sequence[Want], progress: Progress, stopped: Stopped | None = None) -> Page:
         """The bars of all symbols, as many a request as fill a page, several requests at once.
 
         What seems to be missing at the end of a page or between two is asked for again, all of it together.
@@ -75,14 +75,14 @@ class AlpacaSource:
             for want in wants
             for part in _chunks(in_order_of(want.symbols, ask_for.SOURCE), _at_once(want))
         ]
-        found = gather(lists, self.settings.limit.concurrency)
+        found = gather(lists, self.settings.limit.concurrency, stopped=stopped)
         asked = {(each.symbols, each.want) for each in lists}
         again = [
             _List(self, part, want, share, stored=(part, want) not in asked)
             for want, suspects in _by_want(lists).items()
             for part in _chunks(in_order_of(suspects, ask_for.SOURCE), _at_once(want))
         ]
-        more = gather(again, self.settings.limit.concurrency)
+        more = gather(again, self.settings.limit.concurrency, stopped=stopped)
         pages_read = [*found, *more]
         if not pages_read:
             return Page(frame=empty(BARS))

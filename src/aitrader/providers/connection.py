@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import time
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass
@@ -128,7 +129,7 @@ def connect(
         sender=sender,
         limits=windows,
         breaker=breaker,
-        cache=AnswerCache(Path(live.cache), refresh=refresh, log=log),
+        cache=AnswerCache(Path(live.cache), now=time.time(), refresh=refresh, log=log),
         redactor=Redactor(secrets_of(environ)),
         retries=Retries(attempts=live.attempts, first=live.first_wait_seconds),
         variables={source: tuple(each[0] for each in names) for source, names in VARIABLES.items()},

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
 from typing import Final, TypeVar
 
 from aitrader.domain.errors import SourceError
@@ -14,6 +15,7 @@ from aitrader.transport.wire import Request, Response
 
 T = TypeVar("T")
 Parse = Callable[[bytes], T]
+Begin = Callable[[Stopped], T]  # work that ends early where its result is wanted no more
 MOST_PAGES: Final = 100_000  # of one list; more is a list that leads back to itself
 
 
@@ -81,21 +83,40 @@ def pages(
     )
 
 
+@contextmanager
+def ahead(most: int, name: str) -> Iterator[Callable[[Begin[T]], Future[T]]]:
+    """A way to begin work whose result is wanted later; what still runs at the end of the block is told to stop."""
+    stop = threading.Event()
+    with ThreadPoolExecutor(most, thread_name_prefix=name) as pool:
+        try:
+            yield lambda work: pool.submit(work, stop.is_set)
+        finally:
+            stop.set()
+
+
 def gather(
-    work: Sequence[Callable[[Stopped], T]], concurrency: int, done: Callable[[int], None] | None = None
+    work: Sequence[Callable[[Stopped], T]],
+    concurrency: int,
+    done: Callable[[int], None] | None = None,
+    *,
+    stopped: Stopped | None = None,
 ) -> list[T]:
     """The results in the order of ``work``; the first error ends the others and is raised.
 
-    ``done`` is told how many are finished, from whichever thread finished one.
+    ``done`` is told how many are finished, from whichever thread finished one. ``stopped`` ends all of it.
     """
     stop, lock = threading.Event(), threading.Lock()
+
+    def ended() -> bool:
+        return stop.is_set() or (stopped is not None and stopped())
+
     first: list[BaseException] = []
     finished = 0
 
     def one(task: Callable[[Stopped], T]) -> T:
         nonlocal finished
         try:
-            result = task(stop.is_set)
+            result = task(ended)
         except BaseException as fault:
             with lock:
                 first.append(fault)

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
+from concurrent.futures import Future, wait
 from dataclasses import dataclass, field
 from datetime import date, datetime, time, timedelta
 from pathlib import Path
@@ -18,22 +17,26 @@ from aitrader.domain.report import Report
 from aitrader.domain.sessions import NEW_YORK, Calendar, xnys
 from aitrader.providers import LIVE, Source
 from aitrader.providers.alpaca_source import AlpacaSource
+from aitrader.providers.bar_reading import BarReading
 from aitrader.providers.bodies import Page, shaped
 from aitrader.providers.connection import Connection, lacking
-from aitrader.providers.coverage import check_coverage, ended_after_last_bar
+from aitrader.providers.coverage import ended_after_last_bar
 from aitrader.providers.discovery import Discovery, confirm_absent, discover
+from aitrader.providers.fetching import ahead
 from aitrader.providers.nasdaq_source import NasdaqTraderSource
-from aitrader.providers.pace import Pace
 from aitrader.providers.polygon_source import PolygonSource
 from aitrader.providers.sec_source import SecSource
-from aitrader.providers.shares import RESTATED, share_rows
-from aitrader.providers.vendor import SETTLING, BarSource, Lister, Want
+from aitrader.providers.share_counts import ShareCounts
+from aitrader.providers.vendor import SETTLING, BarSource, Lister
 from aitrader.settings.keys import wanted
-from aitrader.settings.models import Limit, Sources
+from aitrader.settings.models import Sources
+from aitrader.transport.transport import Stopped
 
 LOOK_BACK: Final = timedelta(days=30)  # for corporate actions that are told late
+LEAST_PART: Final = 2_000  # listings that are worth a part of their own when a list is read in parts
+Events = tuple[Page, pl.DataFrame | SourceError]  # actions of late, and splits since the oldest counts of shares
+NO_EVENTS: Final[Events] = (Page(frame=empty(ACTIONS)), empty(ACTIONS))
 TOLD: Final = {"polygon": frozenset({"split", "dividend", "special_dividend"})}  # who tells these kinds alone
-MOST_DETAILS: Final = 25  # listings asked for one by one in one population
 
 
 @dataclass(kw_only=True)
@@ -56,7 +59,8 @@ class LiveSource:
         """Make the sources that have their keys."""
         transport, own = self.connection.transport, self.settings
         self.alpaca = AlpacaSource(own.alpaca, transport)
-        self.polygon = PolygonSource(own.polygon, transport, files=self.files)
+        cuts = _cuts(self.held.listed, own.polygon.limit.concurrency)
+        self.polygon = PolygonSource(own.polygon, transport, files=self.files, cuts=cuts)
         self.sec = SecSource(own.sec, transport)
         listers: dict[str, Lister] = {
             "alpaca": self.alpaca,
@@ -73,6 +77,13 @@ class LiveSource:
         # An empty list of sources of bars means no bars, whoever was named.
         self._bars = [bars[name] for name in self._order(live.bars, named if live.bars else None) if name in bars]
         self._actions = [bars[name] for name in self._order(live.actions, named) if name in bars]
+        self._counts = ShareCounts(
+            self.sec if self.connection.keys.has("sec") else None,
+            self.polygon if self.connection.keys.has("polygon") else None,
+            self._actions,
+            self.held,
+            self.report,
+        )
         self._calendar: Calendar = xnys()
 
     def _order(self, told: Sequence[str], named: str | None) -> list[str]:
@@ -98,31 +109,51 @@ class LiveSource:
                 self.report.notice(f"{name} is not asked: {wanted(name)} not set")
         now = self.now()
         last = self._last_settled(now, until)
-        found = discover(self._listers, required=self.name != LIVE, report=self.report, listed=self.held.listed)
-        if found is None:
-            return self._last_resort(until)
         sessions = self._missing(last)
         provisional = frozenset(day for day in sessions if now < self._final_from(day))
-        securities, gone = found.merged.securities, self._delisted(sessions)
+        reading = BarReading(self._bars, self.settings, self.held, self.report, sessions, provisional, named=self.name)
+        with ahead(3, "ahead") as begin:  # what needs no list of listings is asked for while the lists are read
+            filed = begin(lambda stopped: self._counts.filed(last, stopped))
+            events = None
+            if (bars := reading.begin(begin)) is not None:
+                # After the bars, for both are of one source: answers to one would hide its faults with the other.
+                events = begin(lambda stopped: self._after(bars, stopped, sessions, last, now))
+            found = discover(self._listers, required=self.name != LIVE, report=self.report, listed=self.held.listed)
+            if found is None:
+                return self._last_resort(until)
+            return self._delivered(found, reading, filed, events, last=last, now=now)
+
+    def _delivered(
+        self,
+        found: Discovery,
+        reading: BarReading,
+        filed: Future[Page | SourceError | None],
+        events: Future[Events] | None,
+        *,
+        last: date,
+        now: datetime,
+    ) -> Delivery:
+        """The delivery, once it is known what is listed."""
+        securities, gone = found.merged.securities, self._delisted(reading.sessions)
         notices = [f"listings merged from {', '.join(found.answered)}"]
         if found.merged.conflicts.height:
             notices.append(f"{found.merged.conflicts.height:,} attributes on which sources disagree")
         bars, feed = Page(frame=empty(BARS)), None
-        actions = Page(frame=empty(ACTIONS))
-        with ThreadPoolExecutor(1, thread_name_prefix="shares") as pool:  # the SEC has a limit of its own
-            filed = pool.submit(self._filed, last)
-            if self._bars:
-                listed = {*securities["symbol"], *gone["symbol"]}
-                bars, feed, by = self._read_bars(listed, sessions, provisional)
-                gone = ended_after_last_bar(gone, bars.frame, frozenset(securities["symbol"]))
-                actions = self._read_actions(sessions, now)
-                notices.append(f"bars from {by}" + (f", feed {feed}" if feed else ""))
-        if found.authority is not None:
-            confirm_absent(self._listers[0], self._absent(found, bars.frame, last))
-        shares = self._shares(filed.result(), securities, bars.frame, actions.frame, last)
+        actions, splits = NO_EVENTS
+        if self._bars:
+            bars, feed, by = reading.read({*securities["symbol"], *gone["symbol"]})
+            gone = ended_after_last_bar(gone, bars.frame, frozenset(securities["symbol"]))
+            read = self._read_events(reading.sessions, last, now) if events is None else events.result()
+            actions, splits = read
+            notices.append(f"bars from {by}" + (f", feed {feed}" if feed else ""))
+        with ahead(1, "absent") as begin:
+            absent = self._absent(found, bars.frame, last) if found.authority is not None else []
+            confirmed = begin(lambda _: confirm_absent(self._listers[0], absent))
+            counts = self._counts.told(filed, securities, bars.frame, splits, last)
+            confirmed.result()
         provenance = found.merged.provenance
-        if shares is not None:
-            securities, provenance = self._with_shares(securities, provenance, shares, last)
+        if counts is not None:
+            securities, provenance = self._counts.added(securities, provenance, counts, last)
         securities = pl.concat([securities, gone])
         return Delivery(
             source=self.name,
@@ -137,7 +168,7 @@ class LiveSource:
             partial=found.authority is None,
             cumulative=True,
             feed=feed,
-            provisional=provisional,
+            provisional=reading.provisional,
         )
 
     def _last_resort(self, until: date | None) -> Delivery:
@@ -172,40 +203,6 @@ class LiveSource:
         first = min([*self.held.sessions, self._window(last)[0]])  # a gap is closed however long ago it began
         return tuple(day for day in self._calendar.between(first, last) if day not in self.held.sessions)
 
-    def _read_bars(
-        self, listed: set[str], sessions: tuple[date, ...], provisional: frozenset[date]
-    ) -> tuple[Page, str | None, str]:
-        """The bars that are missing, from the first source that has them."""
-        known = (listed & self.held.symbols) | (self.held.listed - listed)
-        fresh = listed - self.held.symbols
-        whole = tuple(sorted({*self.held.sessions, *sessions}))
-        wants = []
-        if sessions and known:
-            wants.append(Want(symbols=tuple(sorted(known)), sessions=sessions, settled=not provisional))
-        if fresh and whole:
-            wants.append(Want(symbols=tuple(sorted(fresh)), sessions=whole, settled=not provisional))
-        for at, source in enumerate(self._bars):
-            limit = getattr(self.settings, source.name).limit
-            if not sessions and source.by_session:
-                wants = []  # it would read every session again for listings that never traded
-            requests = source.requests(wants)
-            self.report.step(f"{source.name}: {requests:,} requests for bars, {_at_least(requests, limit)}")
-            try:
-                page = source.bars(wants, Pace(self.report, source.name, limit))
-                check_coverage(
-                    page.frame, sessions, self.held, least=self.settings.live.least_coverage, name=source.name
-                )
-            except SourceError as fault:
-                if at + 1 == len(self._bars) or source.name == self.name:
-                    raise
-                self.report.warn(f"{source.name} gave no bars, {self._bars[at + 1].name} is asked instead: {fault}")
-                continue
-            if (reread := getattr(source, "reread", 0)) > 0:
-                self.report.warn(f"{source.name} lost a page: {reread:,} bars were had by asking again")
-            self.report.step(f"{source.name}: {page.frame.height:,} bars, {page.quarantine.height:,} set aside")
-            return page, source.feed, source.name
-        raise AssertionError("there is a source of bars")  # pragma: no cover - the caller looked
-
     def _delisted(self, sessions: tuple[date, ...]) -> pl.DataFrame:
         """What was listed in the sessions to be read and is listed no more: without it the past has survivors only."""
         if self.held.symbols or not sessions or not self._bars or not self.connection.keys.has("polygon"):
@@ -217,6 +214,16 @@ class LiveSource:
             return empty(SECURITIES)
         self.report.step(f"polygon: {page.frame.height:,} listings that ended since {sessions[0]}")
         return shaped(page.frame, SECURITIES)
+
+    def _after(
+        self, bars: Future[Page], stopped: Stopped, sessions: tuple[date, ...], last: date, now: datetime
+    ) -> Events:
+        """The corporate actions, once the bars are there, or are not to be had from that source."""
+        wait([bars])
+        return NO_EVENTS if stopped() else self._read_events(sessions, last, now)
+
+    def _read_events(self, sessions: tuple[date, ...], last: date, now: datetime) -> Events:
+        return self._read_actions(sessions, now), self._counts.splits(last)
 
     def _read_actions(self, sessions: tuple[date, ...], now: datetime) -> Page:
         """What happened to shares since the first missing session, and in the month before."""
@@ -262,110 +269,12 @@ class LiveSource:
         traded = set(bars.filter(pl.col("date") == last)["symbol"])
         return sorted(self.held.listed - set(found.merged.securities["symbol"]) - traded)
 
-    def _filed(self, last: date) -> Page | SourceError | None:
-        """The counts of shares that companies filed; None where the SEC cannot be asked."""
-        if not self.connection.keys.has("sec"):
-            return None
-        try:
-            return self.sec.shares(last)
-        except SourceError as fault:
-            return fault
 
-    def _shares(
-        self,
-        filed: Page | SourceError | None,
-        securities: pl.DataFrame,
-        bars: pl.DataFrame,
-        actions: pl.DataFrame,
-        last: date,
-    ) -> pl.DataFrame | None:
-        """Shares outstanding as they stand today: symbol, shares_outstanding, source. None: nobody can be asked."""
-        told = []
-        if filed is not None:
-            try:
-                if isinstance(filed, SourceError):
-                    raise filed
-                splits = self._splits(filed.frame["end"], actions, last)
-                told.append(share_rows(securities, filed.frame, splits, last))
-                actions = splits
-                self.report.step(f"sec: shares of {told[-1].height:,} listings")
-            except SourceError as fault:
-                self.report.warn(f"sec gave no counts of shares, the last ones stay: {fault}")
-        if self.connection.keys.has("polygon"):
-            # A vendor may be as late with a split's effect as a company is with its filing.
-            lately = actions.filter((pl.col("kind") == "split") & (pl.col("ex_date") > last - RESTATED))
-            told.append(self._details(securities, bars, told, last, leave=frozenset(lately["symbol"])))
-        return pl.concat(told) if told else None
-
-    def _splits(self, counted: pl.Series, actions: pl.DataFrame, last: date) -> pl.DataFrame:
-        """The splits since the oldest count: long before the sessions that are missing, whose actions are at hand."""
-        oldest = counted.min()
-        if not isinstance(oldest, date) or not self._actions:
-            return actions
-        for source in self._actions[:-1]:
-            with suppress(SourceError):
-                return source.splits(oldest, last).frame
-        return self._actions[-1].splits(oldest, last).frame
-
-    def _details(
-        self,
-        securities: pl.DataFrame,
-        bars: pl.DataFrame,
-        told: list[pl.DataFrame],
-        last: date,
-        *,
-        leave: frozenset[str],
-    ) -> pl.DataFrame:
-        """Shares of the most traded companies whose count nobody else has, a few in each population."""
-        schema = {"symbol": pl.String, "shares_outstanding": pl.Float64, "source": pl.String}
-        known = {symbol for frame in told for symbol in frame["symbol"]} | self.held.counted | leave
-        traded = bars.filter(pl.col("date") == last).select("symbol", value=pl.col("close") * pl.col("volume"))
-        wanted = (
-            securities.filter(pl.col("security_type").is_in(["common", "reit"]) & ~pl.col("symbol").is_in(list(known)))
-            .join(traded, on="symbol")
-            .sort("value", descending=True)["symbol"]
-            .head(MOST_DETAILS)
-            .to_list()
-        )
-        if not wanted:
-            return pl.DataFrame(schema=schema)
-        try:
-            pages = self.polygon.details(wanted)
-        except SourceError as fault:
-            self.report.warn(f"polygon gave no details of listings, the last ones stay: {fault}")
-            return pl.DataFrame(schema=schema)
-        rows = pl.concat([page.frame.select("symbol", "shares_outstanding") for page in pages]) if pages else None
-        if rows is None:
-            return pl.DataFrame(schema=schema)
-        return rows.filter(pl.col("shares_outstanding") > 0).with_columns(source=pl.lit("polygon"))
-
-    def _with_shares(
-        self, securities: pl.DataFrame, provenance: pl.DataFrame, shares: pl.DataFrame, last: date
-    ) -> tuple[pl.DataFrame, pl.DataFrame]:
-        """The listings with their shares, which are known from today on and not before."""
-        counts = shares.unique("symbol", keep="first")
-        both = securities.drop("shares_outstanding").join(counts, on="symbol", how="left", maintain_order="left")
-        says = pl.when(pl.col("source").is_not_null()).then(pl.lit("shares_outstanding:") + pl.col("source"))
-        told = provenance.join(counts.select("symbol", "source"), on="symbol", how="left", maintain_order="left")
-        told = told.select(
-            "symbol", pl.concat_str(pl.col("provenance"), says, separator=" ", ignore_nulls=True).alias("provenance")
-        )
-        if self.held.symbols:
-            # An undated row counts from the last session for what is known, and always for what is new: a new listing's
-            # count waits for the next population.
-            known = pl.col("symbol").is_in(list(self.held.listed))
-            counted = pl.when(known).then(pl.col("shares_outstanding")).alias("shares_outstanding")
-            return both.with_columns(counted).select(list(SECURITIES)), told
-        dated = both.filter(pl.col("shares_outstanding").is_not_null()).with_columns(known_on=pl.lit(last))
-        return pl.concat([securities, dated.select(list(SECURITIES))]), told
-
-
-def _at_least(requests: int, limit: Limit) -> str:
-    """How long the limit makes them take, if none of it was used before."""
-    windows = max(0, -(-requests // limit.requests) - 1)
-    seconds = windows * limit.seconds
-    told = f"{seconds:.0f} s" if seconds < 120 else f"{seconds / 60:.0f} min"
-    return f"at {limit.requests:,} in {limit.seconds:g} s: " + (f"at least {told}" if windows else "no wait")
+def _cuts(listed: frozenset[str], parts: int) -> list[str]:
+    """Symbols that cut a list of so many listings into parts of some pages each; spelled alike by everybody."""
+    plain = sorted(symbol for symbol in listed if symbol.isalpha())
+    parts = min(parts, len(listed) // LEAST_PART)
+    return [plain[len(plain) * at // parts] for at in range(1, parts)]
 
 
 def _offers(securities: pl.DataFrame, bars: pl.DataFrame, *, actions: bool) -> frozenset[str]:

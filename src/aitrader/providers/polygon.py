@@ -26,10 +26,11 @@ from aitrader.providers.bodies import (
     printable,
     shaped,
     texts,
-    unreadable,
 )
 from aitrader.providers.plain_bars import PlainBar, days_of, plain_page, quickly, sessions
-from aitrader.providers.polygon_answers import GOOD, Around, answer_of, next_page, results_of, whole
+from aitrader.providers.polygon_answers import GOOD, Around, next_page, results_of, whole
+from aitrader.providers.polygon_details import FILE as DETAILS_FILE
+from aitrader.providers.polygon_details import read_ticker_details
 from aitrader.providers.quarantine import Quarantine, Rule, sentence
 from aitrader.providers.row_rules import action_rules, listing_rules, report_rules, say
 from aitrader.providers.values import end_of_day
@@ -67,11 +68,12 @@ def parse_tickers(body: bytes, *, active: bool | None = True) -> Page:
 
 def parse_ticker_details(body: bytes) -> Page:
     """One listing with its industry, first day, shares of its class and market cap (schema DETAILS)."""
-    file = "polygon/ticker_details"
-    found = answer_of(body, file).results
-    if not isinstance(found, dict):
-        raise unreadable(file, "it holds no object of results")
-    return _listings([found], DETAILS, file=file, active=None, token=None)
+    return details([read_ticker_details(body)])
+
+
+def details(rows: Sequence[Row]) -> Page:
+    """The listings of many such answers together (schema DETAILS): a frame for each would be slow."""
+    return _listings(rows, DETAILS, file=DETAILS_FILE, active=None, token=None)
 
 
 def _listings(rows: Sequence[Row], schema: Schema, *, file: str, active: bool | None, token: str | None) -> Page:

@@ -17,7 +17,7 @@ FIRST: Final[Schema] = {
     "listed_on": pl.Date,
     "shares_outstanding": pl.Float64,
 }
-_FILE: Final = "polygon/ticker_details"
+FILE: Final = "polygon/ticker_details"
 _FIELDS: Final[Fields] = {
     "symbol": ("ticker", "symbol"),
     "figi": ("composite_figi", "text"),
@@ -28,14 +28,14 @@ _FIELDS: Final[Fields] = {
 
 def read_ticker_details(body: bytes) -> Row:
     """One listing as it stands in the answer, not yet judged; see :func:`first_days`."""
-    found = answer_of(body, _FILE).results
+    found = answer_of(body, FILE).results
     if not isinstance(found, dict):
-        raise unreadable(_FILE, "it holds no object of results")
+        raise unreadable(FILE, "it holds no object of results")
     return found
 
 
 def first_days(rows: Sequence[Row]) -> pl.DataFrame:
     """First day and shares of the class of each listing (schema FIRST), in the order of the answers."""
-    frame = columns(rows, _FIELDS, file=_FILE)
+    frame = columns(rows, _FIELDS, file=FILE)
     count = pl.when((pl.col("shares") > 0) & pl.col("shares").is_finite()).then(pl.col("shares"))
     return shaped(frame.with_columns(shares_outstanding=count), FIRST)

@@ -20,11 +20,23 @@ STATEMENTS: Final = ("balance-sheets", "income-statements", "cash-flow-statement
 _ROUTE: Final = re.compile(r"/(?:v\d|vX|stocks)/[A-Za-z0-9_.,:/-]*\Z")
 
 
-def tickers_request(url: str, *, active: bool = True, day: date | None = None, limit: int = PAGE_ROWS) -> Request:
-    """The listings of the US stock market, active or delisted, as of ``day`` where one is given."""
+def tickers_request(
+    url: str,
+    *,
+    active: bool = True,
+    day: date | None = None,
+    first: str | None = None,
+    end: str | None = None,
+    limit: int = PAGE_ROWS,
+) -> Request:
+    """The listings of the US stock market, active or delisted, as of ``day`` where one is given.
+
+    ``first`` and ``end`` (exclusive) are tickers in the vendor's spelling and order.
+    """
     params = [("market", "stocks"), ("active", str(active).lower()), ("order", "asc"), ("sort", "ticker")]
     if day is not None:
         params.append(("date", day.isoformat()))
+    params += [(name, edge) for name, edge in (("ticker.gte", first), ("ticker.lt", end)) if edge is not None]
     return _request(url, "/v3/reference/tickers", (*params, ("limit", str(limit))))
 
 

@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 from functools import partial
+from itertools import pairwise
 from pathlib import Path
 
 import polars as pl
@@ -14,8 +15,9 @@ from aitrader.domain.errors import SourceError
 from aitrader.domain.frames import ACTIONS, BARS, FUNDAMENTALS, NEWS, QUARANTINE, empty
 from aitrader.providers import polygon
 from aitrader.providers import polygon_requests as ask_for
-from aitrader.providers.bodies import Page, shaped
+from aitrader.providers.bodies import Page, Row, shaped
 from aitrader.providers.fetching import ask, ask_known, gather, pages
+from aitrader.providers.polygon_details import read_ticker_details
 from aitrader.providers.polygon_flat_files import read_flat_file
 from aitrader.providers.vendor import FRESH_FOR, HOUR, LISTED_FOR, SETTLED_FOR, Progress, Share, Want
 from aitrader.settings.models import Polygon
@@ -33,10 +35,21 @@ class PolygonSource:
     by_session: bool = True
     feed: str | None = "sip"
     files: Mapping[date, Path] = field(default_factory=dict)  # day aggregates that are here already
+    cuts: Sequence[str] = ()  # symbols, ascending, at which the list of listings is cut to be read in parts at once
 
     def listings(self) -> Page:
         """What is listed now (schema TICKERS)."""
-        return self._list(ask_for.tickers_request(self.settings.url), polygon.parse_tickers, LISTED_FOR)
+
+        def part(first: str | None, end: str | None, stopped: Stopped) -> Page:
+            request = ask_for.tickers_request(self.settings.url, first=first, end=end)
+            return self._list(request, polygon.parse_tickers, LISTED_FOR, stopped)
+
+        work = [partial(part, *edges) for edges in pairwise((None, *self.cuts, None))]
+        page = _together(gather(work, self.settings.limit.concurrency), None)
+        # A vendor that does not look at the cuts tells every listing in each part.
+        return Page(
+            frame=page.frame.unique(maintain_order=True), quarantine=page.quarantine.unique(maintain_order=True)
+        )
 
     def delisted(self, since: date) -> Page:
         """What was listed and ended from ``since`` on (schema TICKERS)."""
@@ -49,27 +62,23 @@ class PolygonSource:
 
     def still_listed(self, symbols: Sequence[str]) -> frozenset[str]:
         """Those whose details say so."""
-        return frozenset(
-            row["symbol"]
-            for page in self.details(symbols, max_age=None)
-            for row in page.frame.filter(pl.col("active")).iter_rows(named=True)
-        )
+        return frozenset(self.details(symbols, max_age=None).frame.filter(pl.col("active"))["symbol"])
 
-    def details(self, symbols: Sequence[str], *, max_age: float | None = SETTLED_FOR) -> list[Page]:
-        """One page (schema DETAILS) for each symbol that the source knows."""
+    def details(self, symbols: Sequence[str], *, max_age: float | None = SETTLED_FOR) -> Page:
+        """The details (schema DETAILS) of the symbols that the source knows."""
 
-        def one(symbol: str, stopped: Stopped) -> Page | None:
+        def one(symbol: str, stopped: Stopped) -> Row | None:
             request = ask_for.ticker_details_request(self.settings.url, symbol)
-            return ask_known(self.transport, request, polygon.parse_ticker_details, max_age=max_age, stopped=stopped)
+            return ask_known(self.transport, request, read_ticker_details, max_age=max_age, stopped=stopped)
 
-        work = [partial(one, symbol) for symbol in symbols]
-        return [page for page in gather(work, self.settings.limit.concurrency) if page is not None]
+        rows = gather([partial(one, symbol) for symbol in symbols], self.settings.limit.concurrency)
+        return polygon.details([row for row in rows if row is not None])
 
     def requests(self, wants: Sequence[Want]) -> int:
         """One for each session of the whole market; what is new to it and trades takes one more."""
         return sum(day not in self.files for day in _split(wants)[0])
 
-    def bars(self, wants: Sequence[Want], progress: Progress) -> Page:
+    def bars(self, wants: Sequence[Want], progress: Progress, stopped: Stopped | None = None) -> Page:
         """The whole market session by session, from the files where there are any; new symbols' past one by one."""
         grouped, single = _split(wants)
         share = Share(progress, self.requests(wants))
@@ -92,11 +101,12 @@ class PolygonSource:
             share.one(stopped)
             return page
 
-        whole = gather([partial(session, day) for day in grouped], self.settings.limit.concurrency)
+        concurrency = self.settings.limit.concurrency
+        whole = gather([partial(session, day) for day in grouped], concurrency, stopped=stopped)
         # A listing that never traded has no past to ask for: most of those that are always new.
         traded = set(pl.concat([page.frame["symbol"] for page in whole]).unique()) if whole else set()
         work = [partial(past, symbol, want) for want in single for symbol in want.symbols if symbol in traded]
-        page = _together([*whole, *gather(work, self.settings.limit.concurrency)], BARS)
+        page = _together([*whole, *gather(work, concurrency, stopped=stopped)], BARS)
         known = pl.col("symbol").is_in(list(asked))
         others = page.frame.filter(~known).group_by("date").agg(n=pl.len(), symbol=pl.col("symbol").first())
         strangers = others.sort("date").select(

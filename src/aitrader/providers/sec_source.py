@@ -44,7 +44,7 @@ class SecSource:
         page = ask(self.transport, request, sec.parse_company_tickers_exchange)
         return frozenset(page.frame.filter(pl.col("symbol").is_in(list(symbols)))["symbol"])
 
-    def shares(self, today: date) -> Page:
+    def shares(self, today: date, stopped: Stopped | None = None) -> Page:
         """The newest count of shares of each filer (schema SHARES), of the last ``QUARTERS`` quarters.
 
         The cover's count comes before the balance sheet's of the same date. A quarter or a tag that the SEC does not
@@ -58,7 +58,8 @@ class SecSource:
             return ask_known(self.transport, request, sec.parse_frames, max_age=12 * HOUR, stopped=stopped)
 
         work = [partial(one, question) for question in asked]
-        found = [page for page in gather(work, self.settings.limit.concurrency) if page is not None]
+        answers = gather(work, self.settings.limit.concurrency, stopped=stopped)
+        found = [page for page in answers if page is not None]
         if not found:
             raise SourceError("sec: no count of shares", why="none of the frames of the last quarters is there")
         rows = pl.concat(
@@ -105,10 +106,18 @@ class SecSource:
         )
 
 
+def counted_since(today: date) -> date:
+    """The first day of the oldest quarter of which :meth:`SecSource.shares` asks for counts."""
+    year, quarter = _last_quarters(today)[-1]
+    return date(year, 3 * quarter + 1, 1)
+
+
+def _last_quarters(today: date) -> list[tuple[int, int]]:
+    """Years and quarters, newest first."""
+    newest = 4 * today.year + (today.month - 1) // 3
+    return [divmod(at, 4) for at in range(newest, newest - QUARTERS, -1)]
+
+
 def _quarters(today: date) -> list[str]:
     """The frames of the last quarters, newest first: CY2026Q2I ..."""
-    found, year, quarter = [], today.year, (today.month - 1) // 3 + 1
-    for _ in range(QUARTERS):
-        found.append(f"CY{year}Q{quarter}I")
-        year, quarter = (year, quarter - 1) if quarter > 1 else (year - 1, 4)
-    return found
+    return [f"CY{year}Q{quarter + 1}I" for year, quarter in _last_quarters(today)]

@@ -63,8 +63,11 @@ class BarSource(Protocol):
     def requests(self, wants: Sequence[Want]) -> int:
         """How many requests the bars will take, as far as can be told before."""
 
-    def bars(self, wants: Sequence[Want], progress: Progress) -> Page:
-        """The bars (schema BARS), each symbol and session once, in no order: a sort would need all the memory again."""
+    def bars(self, wants: Sequence[Want], progress: Progress, stopped: Stopped | None = None) -> Page:
+        """The bars (schema BARS), each symbol and session once, in no order: a sort would need all the memory again.
+
+        Ends with a SourceError as soon as ``stopped`` says that they are not wanted any more.
+        """
 
     def actions(self, start: date, end: date) -> Page:
         """Corporate actions (schema ACTIONS) with ex-dates from ``start`` to ``end``."""

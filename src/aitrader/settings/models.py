@@ -64,7 +64,7 @@ class Polygon(Model, frozen=True):
     """Polygon, now called Massive: listings with their types, bars of whole sessions, splits, dividends, reports."""
 
     url: Address = "https://api.polygon.io"
-    limit: Limit = Limit(requests=5, seconds=60, concurrency=4)
+    limit: Limit = Limit(requests=5, seconds=60)
 
 
 class Sec(Model, frozen=True):

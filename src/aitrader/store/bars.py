@@ -127,7 +127,7 @@ def write_changes(
     A delivered row replaces the stored one value by value, nulls never do; a stored row that is not delivered
     stays, unless ``replaces``. Of a session with far fewer rows than are stored the marks stay too, unless the delivery
     ``settles`` it. ``verify`` reads unchanged files back and writes damaged ones again. Of ``provisional``
-    sessions the delivered values may still change.
+    sessions the delivered values may still change; where the stored ones are final, they only add to them.
     """
     done = 0
 
@@ -146,7 +146,10 @@ def write_changes(
                 if not verify:
                     raise
                 old = frame.clear()
-            frame = _overlaid(old, frame, replaces=replaces)
+            if session in provisional and not before.provisional:
+                frame = _overlaid(frame, old, replaces=False)  # they were read before the final ones were
+            else:
+                frame = _overlaid(old, frame, replaces=replaces)
             digest = digest_bars(frame)
             if digest != before.digest:
                 corrected = _changed(old, frame).select(pl.lit(session).alias("session"), "security")

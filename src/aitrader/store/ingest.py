@@ -159,7 +159,7 @@ def ingest(
         bars=changes,
         company=company,
         attributes=added,
-        actions=reference.new_actions(reference.actions(connection), frames["actions"], at),
+        actions=reference.new_actions(_beside(connection, frames["actions"]), frames["actions"], at),
         fundamentals=reference.new_fundamentals(connection, frames["fundamentals"], at),
         news=frames["news"],
         quarantine=quarantine,
@@ -296,6 +296,12 @@ def _reference_rows(delivery: Delivery, segments: pl.DataFrame) -> tuple[dict[st
         )
         frames[name] = rows.filter(pl.col("security").is_not_null())
     return frames, pl.concat(strangers)
+
+
+def _beside(connection: sqlite3.Connection, delivered: pl.DataFrame) -> pl.DataFrame:
+    """The stored actions that delivered ones may repeat or change: those from the first ex-date on."""
+    first = delivered["ex_date"].min()
+    return reference.actions(connection, after=first - timedelta(days=1) if isinstance(first, date) else None)
 
 
 def _write(

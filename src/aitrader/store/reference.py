@@ -7,7 +7,7 @@ moment it arrived, so that published history can still be reproduced.
 from __future__ import annotations
 
 import sqlite3
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 
 import polars as pl
 
@@ -19,6 +19,7 @@ from aitrader.store.instants import ALWAYS, sortable
 FUNDAMENTAL_KEY = ("security", "period_end", "fiscal_period", "form")
 FUNDAMENTAL_VALUES = tuple(name for name, kind in FUNDAMENTALS.items() if kind == pl.Float64)
 ATTRIBUTES = ("name", "exchange", "security_type", "sector", "industry", "shares_outstanding", "cik", "figi")
+RENEWED = timedelta(days=90)  # a count of shares is unknown after 400 days: before that it is asked for again
 UNKNOWN = str(SecurityType.UNKNOWN)
 _ACTION_VALUES = ("ratio", "cash", "new_symbol")
 
@@ -79,7 +80,9 @@ def new_attributes(stored: pl.DataFrame, delivered: pl.DataFrame, last_session: 
     ``delivered`` has security, known_on (null: not dated), from_date and first (see identity). Where nothing is dated,
     the row of the current symbol says what is so now: for a known security it counts from the last session. Other
     undated rows count always, those of a later symbol from its start. A null or an unknown type replaces nothing.
+    A count of shares that is told again says something new after ``RENEWED``: that it still holds.
     """
+    delivered = _telling(stored, delivered, last_session)
     known = stored.select("security").unique().with_columns(known=pl.lit(value=True))
     now = pl.col("known").is_not_null() & pl.col("known_on").is_null().all().over("security")
     now = now & (pl.col("from_date") == pl.col("from_date").max().over("security"))
@@ -96,15 +99,40 @@ def new_attributes(stored: pl.DataFrame, delivered: pl.DataFrame, last_session: 
     order = ["security", "known_on"]
     rows = rows.select(*order, *ATTRIBUTES, added=pl.lit(1)).unique(order, keep="last", maintain_order=True)
     both = pl.concat([stored.with_columns(added=pl.lit(0)), rows]).sort(*order, "added", maintain_order=True)
+    known_on = pl.col("known_on")
     # A source that cannot tell the type says so; that is no better known than nothing.
     told = pl.when(pl.col("security_type") != UNKNOWN).then(pl.col("security_type"))
     filled = both.with_columns(
-        pl.col(ATTRIBUTES).forward_fill().over("security"), told=told.forward_fill().over("security")
+        pl.col(ATTRIBUTES).forward_fill().over("security"),
+        told=told.forward_fill().over("security"),
+        renewed=_renewed(pl.col("shares_outstanding"), known_on, known_on.shift(1).over("security")),
     ).with_columns(security_type=pl.coalesce("told", "security_type"))
     telling = pl.any_horizontal(
         pl.col(name).ne_missing(pl.col(name).shift(1).over("security")) for name in ATTRIBUTES
     ) | pl.col("security").ne_missing(pl.col("security").shift(1))
-    return filled.filter((pl.col("added") == 1) & telling).drop("added", "told")
+    return filled.filter((pl.col("added") == 1) & (telling | pl.col("renewed"))).drop("added", "told", "renewed")
+
+
+def _renewed(shares: pl.Expr, known_on: pl.Expr, before: pl.Expr) -> pl.Expr:
+    """Whether a count of shares is told that was last told long before."""
+    return (shares.is_not_null() & (known_on - before >= pl.lit(RENEWED))).fill_null(value=False)
+
+
+def _telling(stored: pl.DataFrame, delivered: pl.DataFrame, last_session: date) -> pl.DataFrame:
+    """Without the securities of which one undated row says what the last stored one says: nearly all, most days."""
+    last = stored.unique("security", keep="last").select(
+        "security", *(pl.col(name).alias(f"old_{name}") for name in ATTRIBUTES), stored="known_on"
+    )
+    rows = delivered.join(last, on="security", how="left", maintain_order="left")
+    telling = (pl.col("security_type") != UNKNOWN) | pl.col("old_security_type").is_null()
+    typed = pl.when(telling).then(pl.col("security_type"))
+    said = {name: typed if name == "security_type" else pl.col(name) for name in ATTRIBUTES}
+    news = pl.any_horizontal(
+        value.is_not_null() & value.ne_missing(pl.col(f"old_{name}")) for name, value in said.items()
+    )
+    plain = pl.col("known_on").is_null().all().over("security") & (pl.len().over("security") == 1)
+    renewed = _renewed(pl.col("shares_outstanding"), pl.lit(last_session), pl.col("stored"))
+    return rows.filter(news | renewed | ~plain | pl.col("stored").is_null()).select(delivered.columns)
 
 
 def insert_attributes(connection: sqlite3.Connection, rows: pl.DataFrame, population: int) -> int:

@@ -171,13 +171,15 @@ class Store:
         return {day: file.digest for day, file in latest_bar_files(self._connection, known_until).items()}
 
     def held(self) -> Held:
-        """What a source need not deliver again: final sessions, listings, those that have bars or a count of shares."""
+        """What a source need not deliver again: final sessions, listings, those with bars or a late count of shares."""
         files = latest_bar_files(self._connection)
         final = [file for file in files.values() if not file.provisional]
+        renewed = max(files, default=date.max) - reference.RENEWED
         rows = self._connection.execute(
             "SELECT symbol, first_bar IS NOT NULL, EXISTS (SELECT 1 FROM company_attributes AS told "
-            "WHERE told.security = companies.id AND told.shares_outstanding IS NOT NULL) "
-            "FROM companies WHERE active = 1"
+            "WHERE told.security = companies.id AND told.shares_outstanding IS NOT NULL AND told.known_on > ?) "
+            "FROM companies WHERE active = 1",
+            (renewed.isoformat(),),
         ).fetchall()
         return Held(
             sessions=frozenset(file.session for file in final),

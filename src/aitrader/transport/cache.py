@@ -9,7 +9,6 @@ import math
 import os
 import stat
 import threading
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -91,16 +90,19 @@ class _Head(msgspec.Struct, frozen=True, kw_only=True):
 class AnswerCache:
     """Bodies under ``root``, one file an answer; safe to share between threads and processes.
 
-    ``refresh``: nothing is read, everything is asked again and stored. Raises SourceError where ``root`` is not ours.
+    ``refresh``: nothing is read, everything is asked again and stored. What was stored over a day before ``now`` (epoch
+    seconds) is removed. Raises SourceError where ``root`` is not ours.
     """
 
-    def __init__(self, root: Path = DEFAULT_ROOT, *, refresh: bool = False, log: logging.Logger | None = None) -> None:
+    def __init__(
+        self, root: Path = DEFAULT_ROOT, *, now: float, refresh: bool = False, log: logging.Logger | None = None
+    ) -> None:
         self._root, self._refresh = root, refresh
         self._log = log or logging.getLogger(__name__)
         self._warned = False
         try:
             with private_folder(root) as folder:
-                _swept(folder, time.time() - LONGEST_AGE)
+                _swept(folder, now - LONGEST_AGE)
         except OSError as fault:
             self._warn(fault.strerror or type(fault).__name__)
 

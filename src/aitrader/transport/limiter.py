@@ -207,7 +207,7 @@ class SlidingWindow:
                     now_there = os.stat(self._path.name, dir_fd=folder, follow_symlinks=False)
                     if os.path.samestat(os.fstat(descriptor), now_there):
                         return descriptor
-                except BaseException:
+                except BaseException:  # an interrupt too must leave no descriptor open; it is raised again
                     os.close(descriptor)
                     raise
                 os.close(descriptor)

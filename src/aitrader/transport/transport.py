@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
+import fcntl
 import logging
 import os
 import random
 import re
 import threading
 import time
-from collections.abc import Callable, Iterable, Mapping
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
@@ -105,8 +105,10 @@ class Transport:
         """Add what was counted since the last time to the file's JSON, whole or not at all. Raises OSError."""
         now = self.counters()
         temporary = path.with_name(f".{path.name}.{os.getpid()}.{threading.get_ident()}.tmp")
-        temporary.write_bytes(msgspec.json.encode(merged(read_counters(path), self.counted, now)))
-        temporary.replace(path)
+        with path.with_name(f"{path.name}.lock").open("wb") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)  # another process may add its own counts at the same instant
+            temporary.write_bytes(msgspec.json.encode(merged(read_counters(path), self.counted, now)))
+            temporary.replace(path)
         self.counted = now
 
     def fetch(
@@ -125,32 +127,6 @@ class Transport:
         404, raised as ever) is an answer too and counts as one.
         """
         return self._fetch(request, max_age, check, stopped, absent=absent)
-
-    def fetch_all(
-        self, requests: Iterable[Request], concurrency: int, *, max_age: float | None = None, check: Check | None = None
-    ) -> list[Response]:
-        """The answers in the order of their requests; the first error is raised and ends the other requests."""
-        stop, first = threading.Event(), list[BaseException]()
-
-        def fetch(request: Request) -> Response:
-            try:
-                return self._fetch(request, max_age, check, stop.is_set)
-            except BaseException as fault:
-                with self._lock:
-                    first.append(fault)
-                stop.set()
-                raise
-
-        with ThreadPoolExecutor(concurrency, thread_name_prefix="fetch") as pool:
-            futures = [pool.submit(fetch, request) for request in requests]
-            try:
-                return [future.result() for future in futures]
-            except BaseException as fault:  # an interrupt of the waiting thread too ends the requests
-                stop.set()
-                pool.shutdown(wait=True, cancel_futures=True)
-                if first and isinstance(fault, Exception):
-                    raise first[0] from None
-                raise
 
     def _fetch(
         self,
