@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -38,6 +39,7 @@ OWN = "AI_TRADER__SOURCES__"
 LISTINGS, SESSIONS = 10_500, 300
 LAST, NEXT = date(2026, 6, 29), date(2026, 6, 30)
 LATENCY_MS = 30
+REFRESHES = 3
 PLENTY = {"requests": 1_000_000, "seconds": 1.0}
 AIMS = {"layer0_seconds": 5.0, "first_seconds": 30.0, "first_peak_mb": 1000.0, "refresh_seconds": 3.0}
 FREE = (5, 1.0)  # Polygon's free plan: five requests a second instead of a minute
@@ -84,9 +86,16 @@ def full_size(progress: Callable[[str], None], listings: int, sessions: int) -> 
             assert (first.told["sessions_written"], first.told["last_session"]) == (sessions, str(LAST)), first.told
             body = json.dumps({"now": at(NEXT).isoformat()}).encode()
             urllib.request.urlopen(urllib.request.Request(f"{url}/simulate/clock", data=body, method="POST")).close()
-            progress("next session")
-            refresh = populate(folder, url, "first", NEXT, sessions)
-            assert (refresh.told["sessions_written"], refresh.told["last_session"]) == (1, str(NEXT)), refresh.told
+            # The exchange works a day out when it is first asked about it: of several refreshes the middle one counts.
+            refreshes = []
+            for number in range(REFRESHES):
+                progress(f"next session, {number + 1} of {REFRESHES}")
+                home = f"next{number}"
+                shutil.copytree(folder / "first", folder / home)
+                refreshes.append(populate(folder, url, home, NEXT, sessions))
+                told = refreshes[-1].told
+                assert (told["sessions_written"], told["last_session"]) == (1, str(NEXT)), told
+    refresh = sorted(refreshes, key=lambda ran: ran.stored)[REFRESHES // 2]
     return {
         "listings": layer0.told["symbols"],
         "sessions": sessions,
@@ -97,6 +106,7 @@ def full_size(progress: Callable[[str], None], listings: int, sessions: int) -> 
         "first_peak_mb": round(first.peak_mb),
         "first_requests": first.requests,
         "refresh_seconds": round(refresh.stored, 2),
+        "refreshes_seconds": [round(ran.stored, 2) for ran in refreshes],
         "refresh_and_scan_seconds": round(refresh.seconds, 2),
         "refresh_peak_mb": round(refresh.peak_mb),
         "refresh_requests": refresh.requests,
