@@ -27,7 +27,8 @@ BOTH = ("alpaca", "polygon")
 CLOSES = ("c", "close")
 LATER = "86400"  # seconds: a demand that no run waits for
 HTML = b"<!DOCTYPE html><html><body>Back soon</body></html>"
-HASTY = (("BREAKER_FAILURES", "2"), ("BREAKER_SECONDS", "60"))
+# One answer to another question, read at the same time, may come between: the attempts are enough for two rounds.
+HASTY = (("BREAKER_FAILURES", "2"), ("BREAKER_SECONDS", "60"), ("ATTEMPTS", "5"))
 PROBING = (("BREAKER_FAILURES", "2"), ("BREAKER_SECONDS", "0"))  # open after two failures, and a probe may pass at once
 MEGABYTES = 300  # of a bomb: more than the product takes
 
@@ -170,7 +171,7 @@ ROWS: tuple[Row, ...] = (
     ),
     Row(name="lost page", what="list", alone="refused", how=make.lost_page, count=1, onward=True, vendors=("polygon",)),
     Row(name="duplicated page", what="bars", alone="unmoved", how=make.page_again, vendors=("alpaca",)),
-    Row(name="duplicated page", what="list", alone="unmoved", how=make.page_again, vendors=("polygon",)),
+    Row(name="duplicated page", what="list", alone="set aside", how=make.page_again, vendors=("polygon",)),
     Row(name="ends after a page", what="bars", alone="refused", how=make.ends_early, vendors=("alpaca",)),
     Row(name="ends after a page", what="list", alone="refused", how=make.ends_early, vendors=("polygon",)),
     Row(name="next page at another host", what="list", alone="unmoved", how=make.foreign_next, vendors=("polygon",)),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
-from concurrent.futures import Executor, ProcessPoolExecutor
+from concurrent.futures import Executor
 from datetime import date
 from multiprocessing import get_context
 
@@ -34,6 +34,8 @@ def in_partitions(
     if executor is not None:
         return _collected(executor, home, walk, parts, sessions)
     # Polars' threads do not survive a fork, so workers start afresh.
+    from concurrent.futures import ProcessPoolExecutor  # it takes longer to load than a day to fold
+
     with ProcessPoolExecutor(max_workers=count, mp_context=get_context("spawn")) as pool:
         return _collected(pool, home, walk, parts, sessions)
 

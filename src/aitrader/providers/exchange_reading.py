@@ -17,7 +17,7 @@ from aitrader.providers.alpaca_source import AlpacaSource
 from aitrader.providers.bodies import Page, shaped
 from aitrader.providers.fetching import ask, ask_known, gather, pages
 from aitrader.providers.polygon_details import first_days, read_ticker_details
-from aitrader.providers.polygon_news import Articles, articles_page, read_articles
+from aitrader.providers.polygon_news import articles_page, read_articles
 from aitrader.providers.polygon_source import PolygonSource
 from aitrader.providers.sec_bulk import facts_page, read_company_facts
 from aitrader.providers.sec_facts import fundamentals_of_all
@@ -158,7 +158,7 @@ class MarketReading:
             start, end = datetime.combine(first, time(), NEW_YORK), datetime.combine(last, time.max, NEW_YORK)
             request = polygon_requests.news_request(self._polygon.url, first, last + timedelta(days=1))
             read = pages(self._transport, request, read_articles, polygon_requests.with_token)
-            page = articles_page([one for one in read if isinstance(one, Articles)])
+            page = articles_page(list(read))
             during = pl.col("published_at").is_between(start.astimezone(UTC), end.astimezone(UTC))
             return Page(frame=page.frame.filter(during & pl.col("symbol").is_in(own)), quarantine=page.quarantine)
 

@@ -6,14 +6,23 @@ import threading
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
-from typing import Final, TypeVar
+from typing import Final, Protocol, TypeVar
 
 from aitrader.domain.errors import SourceError
-from aitrader.providers.bodies import Page
 from aitrader.transport.transport import RejectedError, Stopped, Transport
 from aitrader.transport.wire import Request, Response
 
+
+class Paged(Protocol):
+    """A page of a list."""
+
+    @property
+    def next_token(self) -> str | None:
+        """What leads to the next page; None where it is the last."""
+
+
 T = TypeVar("T")
+P = TypeVar("P", bound=Paged)
 Parse = Callable[[bytes], T]
 Begin = Callable[[Stopped], T]  # work that ends early where its result is wanted no more
 MOST_PAGES: Final = 100_000  # of one list; more is a list that leads back to itself
@@ -58,12 +67,12 @@ def ask_known(
 def pages(
     transport: Transport,
     request: Request,
-    parse: Parse[Page],
+    parse: Parse[P],
     onward: Callable[[Request, str], Request],
     *,
     max_age: float | None = None,
     stopped: Stopped | None = None,
-) -> Iterator[Page]:
+) -> Iterator[P]:
     """Every page of a list, in order. A SourceError where a page leads back to one that was read."""
     seen: set[str] = set()
     at = request

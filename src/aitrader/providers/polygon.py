@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any, Final
 
@@ -39,6 +40,7 @@ EXCHANGES: Final = {"XNYS": "NYSE", "XNAS": "NASDAQ", "ARCX": "ARCA", "XASE": "A
 TICKERS: Final[Schema] = SECURITIES | {"active": pl.Boolean, "vendor_type": pl.String}
 DETAILS: Final[Schema] = TICKERS | {"market_cap": pl.Float64}
 TYPES: Final[Schema] = {"code": pl.String, "description": pl.String, "asset_class": pl.String, "locale": pl.String}
+TICKERS_FILE: Final = "polygon/tickers"
 _SENTIMENTS: Final = {"positive": 1.0, "neutral": 0.0, "negative": -1.0}
 
 
@@ -61,9 +63,27 @@ _LISTING: Final[Fields] = {
 
 def parse_tickers(body: bytes, *, active: bool | None = True) -> Page:
     """Listings (schema TICKERS). ``active`` is what was asked for: rows that are not so are set aside; None: any."""
-    file = "polygon/tickers"
-    rows, token, _ = results_of(body, file)
-    return _listings(rows, TICKERS, file=file, active=active, token=token)
+    page = read_tickers(body)
+    return tickers(page.rows, active=active, token=page.next_token)
+
+
+@dataclass(frozen=True)
+class RowsPage:
+    """One page of listings as they stand in the answer, not yet judged: see :func:`tickers`."""
+
+    rows: Sequence[Row]
+    next_token: str | None
+
+
+def read_tickers(body: bytes) -> RowsPage:
+    """A page of listings, to be made columns with the other pages of its list: a frame a page is slow."""
+    rows, token, _ = results_of(body, TICKERS_FILE)
+    return RowsPage(rows, token)
+
+
+def tickers(rows: Sequence[Row], *, active: bool | None = True, token: str | None = None) -> Page:
+    """The listings of such pages together (schema TICKERS)."""
+    return _listings(rows, TICKERS, file=TICKERS_FILE, active=active, token=token)
 
 
 def parse_ticker_details(body: bytes) -> Page:

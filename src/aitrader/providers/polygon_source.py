@@ -42,7 +42,7 @@ class PolygonSource:
 
         def part(first: str | None, end: str | None, stopped: Stopped) -> Page:
             request = ask_for.tickers_request(self.settings.url, first=first, end=end)
-            return self._list(request, polygon.parse_tickers, LISTED_FOR, stopped)
+            return self._tickers(request, LISTED_FOR, stopped)
 
         work = [partial(part, *edges) for edges in pairwise((None, *self.cuts, None))]
         page = _together(gather(work, self.settings.limit.concurrency), None)
@@ -53,12 +53,16 @@ class PolygonSource:
 
     def delisted(self, since: date) -> Page:
         """What was listed and ended from ``since`` on (schema TICKERS)."""
-
-        def parse(body: bytes) -> Page:
-            return polygon.parse_tickers(body, active=False)
-
-        page = self._list(ask_for.tickers_request(self.settings.url, active=False), parse, SETTLED_FOR)
+        page = self._tickers(ask_for.tickers_request(self.settings.url, active=False), SETTLED_FOR, active=False)
         return Page(frame=page.frame.filter(pl.col("delisted_on") >= since), quarantine=page.quarantine)
+
+    def _tickers(
+        self, request: Request, max_age: float, stopped: Stopped | None = None, *, active: bool = True
+    ) -> Page:
+        found = pages(
+            self.transport, request, polygon.read_tickers, ask_for.with_token, max_age=max_age, stopped=stopped
+        )
+        return polygon.tickers([row for page in found for row in page.rows], active=active)
 
     def still_listed(self, symbols: Sequence[str]) -> frozenset[str]:
         """Those whose details say so."""

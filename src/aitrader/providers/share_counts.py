@@ -22,7 +22,7 @@ from aitrader.transport.transport import Stopped
 
 RESTATED: Final = timedelta(days=90)  # a count may be filed, or told of a split, so late
 KINDS: Final = ("common", "reit")  # an ADR stands for some number of shares that no filing tells
-MOST_DETAILS: Final = 25  # listings asked for one by one in one population
+MOST_DETAILS: Final = 10  # listings asked for one by one in one population: two minutes of the free plan
 
 
 @dataclass(frozen=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import sqlite3
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -11,7 +12,7 @@ import polars as pl
 
 from aitrader.domain.frames import SECURITIES
 from aitrader.domain.sessions import Calendar
-from aitrader.store.frames import Types, insert, read_frame, rows_of
+from aitrader.store.frames import Types, insert, read_frame, rows_of, text
 from aitrader.store.identity import STORED_SCHEMA, Resolution
 
 FACTS = ("name", "exchange", "security_type", "sector", "industry", "cik", "figi")
@@ -39,6 +40,7 @@ class CompanyChanges:
     """Rows to write, and what they mean: ``closed`` (security, symbol, delisted_on, reason), ``renamed``."""
 
     companies: pl.DataFrame
+    traded: pl.DataFrame  # id, last_bar of those companies that have a newer bar and nothing else new
     intervals_gone: pl.DataFrame
     intervals: pl.DataFrame
     closed: pl.DataFrame
@@ -154,10 +156,13 @@ def company_changes(
         .sort("id")
     )
     changed = table.join(known, on=list(COMPANY_TYPES), how="anti", nulls_equal=True, maintain_order="left")
+    rest = [name for name in COMPANY_TYPES if name != "last_bar"]
+    traded_on = changed.join(known, on=rest, how="semi", nulls_equal=True, maintain_order="left")
     wanted = segments.select(list(INTERVAL_TYPES))
     keys = list(INTERVAL_TYPES)
     return CompanyChanges(
         companies=changed,
+        traded=traded_on.select("id", "last_bar"),
         intervals_gone=intervals.join(wanted, on=keys, how="anti", nulls_equal=True),
         intervals=wanted.join(intervals, on=keys, how="anti", nulls_equal=True),
         closed=_closed(changed, known),
@@ -225,7 +230,12 @@ def _renamed(changed: pl.DataFrame, known: pl.DataFrame, segments: pl.DataFrame)
 def write_company_changes(connection: sqlite3.Connection, changes: CompanyChanges) -> None:
     """Write the changes; the caller holds the transaction. Securities are never deleted."""
     updates = ", ".join(f"{name} = excluded.{name}" for name in COMPANY_TYPES if name != "id")
-    insert(connection, "companies", changes.companies, conflict=f"ON CONFLICT (id) DO UPDATE SET {updates}")
+    rows = changes.companies.join(changes.traded, on="id", how="anti", maintain_order="left")
+    insert(connection, "companies", rows, conflict=f"ON CONFLICT (id) DO UPDATE SET {updates}")
+    for (day,), those in changes.traded.group_by("last_bar"):  # nearly all of a session: no index changes with it
+        ids = json.dumps(those["id"].to_list())
+        sql = "UPDATE companies SET last_bar = ? WHERE id IN (SELECT value FROM json_each(?))"
+        connection.execute(sql, (text(day), ids))
     gone: Iterable[tuple[object, ...]] = rows_of(changes.intervals_gone.select("symbol", "from_date", "security"))
     connection.executemany("DELETE FROM symbol_intervals WHERE symbol = ? AND from_date = ? AND security = ?", gone)
     insert(connection, "symbol_intervals", changes.intervals)
