@@ -220,6 +220,27 @@ def test_a_record_that_tells_something_else_does_not_tell_its_old_count_again(ma
     assert after(store, "shares") == 200.0
 
 
+@pytest.mark.parametrize(
+    ("told", "since"),
+    [
+        ({"shares_outstanding": 50.0}, 7),  # told again, all as before: it holds from then on
+        ({"sector": "Energy"}, 0),  # another word, which says nothing of the count
+        ({"shares_outstanding": 60.0}, 7),
+    ],
+)
+def test_a_count_is_as_old_as_its_last_telling(made: Made, told: dict[str, Any], since: int) -> None:
+    long_ago = day(0) - timedelta(days=100)
+    store = made(
+        securities=[
+            listing("AAA", shares_outstanding=50.0, known_on=long_ago),
+            listing("AAA", known_on=day(7), **told),
+        ]
+    )
+    found = data(store, 7)
+    assert found.share_columns.tolist() == ([0] if since else [])
+    assert found.share_days.tolist() == ([(day(7) - date(1970, 1, 1)).days] if since else [])
+
+
 @pytest.mark.parametrize(("kind", "shares"), [("adr", 50.0), ("common", 100.0)])
 def test_ordinary_shares_of_a_filing_say_nothing_of_an_adr(made: Made, kind: str, shares: float) -> None:
     store = made(

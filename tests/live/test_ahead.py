@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from itertools import pairwise
 from typing import Any
 
@@ -74,9 +75,11 @@ def test_what_is_not_wanted_any_more_is_told_so() -> None:
     ended = threading.Event()
 
     def work(stopped: Stopped) -> None:
-        while not stopped():
-            pass
-        ended.set()
+        until = time.monotonic() + 20
+        while not stopped() and time.monotonic() < until:
+            time.sleep(0.001)
+        if stopped():
+            ended.set()
 
     with ahead(1, "test") as begin:
         begin(work)

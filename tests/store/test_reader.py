@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
 from datetime import date
 from pathlib import Path
@@ -166,10 +165,8 @@ def test_the_reader_needs_the_standard_library_only(store: Store) -> None:
         "heavy = {'polars', 'numpy', 'pydantic', 'ruamel', 'msgspec', 'pyarrow', 'pandas'} & set(sys.modules); "
         "assert not heavy, heavy"
     )
-    started = time.perf_counter()
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
-    assert time.perf_counter() - started < 2
 
 
 def test_a_read_only_folder_is_read(store: Store) -> None:

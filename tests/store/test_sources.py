@@ -237,6 +237,12 @@ def test_a_count_of_shares_told_again_long_after_still_holds(days: int, shares: 
     assert new_attributes(stored, counts(shares, then), then).height == rows - 1, "whether it is dated or not"
 
 
+def test_a_count_that_holds_always_is_not_renewed() -> None:
+    always = date(1, 1, 1)
+    stored = new_attributes(counts().drop("from_date", "first"), counts(100.0, always), always)
+    assert new_attributes(stored, counts(100.0), date(2026, 1, 5)).is_empty()
+
+
 def counts(*told: float | date | None) -> pl.DataFrame:
     """One listing's attributes as a delivery: its shares and the day from which they count."""
     schema = {"security": pl.UInt32, "known_on": pl.Date, **dict.fromkeys(ATTRIBUTES, pl.String)}

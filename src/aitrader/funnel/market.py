@@ -262,11 +262,15 @@ class Market:
             .filter(pl.col("security_type").ne_missing("adr"))
             .with_columns(basis=pl.col("known_at").dt.convert_time_zone("America/New_York").dt.date())
         )
-        # A reference record repeats the count of the one before it where it tells something else.
-        told = attributes.filter(
-            (pl.col("shares_outstanding") > 0)
-            & pl.col("shares_outstanding").ne_missing(pl.col("shares_outstanding").shift(1).over("security"))
-        ).with_columns(
+        # A reference record repeats the count of the one before it where it tells something else; one that repeats all
+        # of it was told again.
+        again = pl.all_horizontal(
+            pl.col(name).eq_missing(pl.col(name).shift(1).over("security"))
+            for name in attributes.columns
+            if name not in ("security", "known_on")
+        )
+        other = pl.col("shares_outstanding").ne_missing(pl.col("shares_outstanding").shift(1).over("security"))
+        told = attributes.filter((pl.col("shares_outstanding") > 0) & (other | again)).with_columns(
             basis=pl.when(pl.col("known_on") > EPOCH).then(pl.col("known_on")),
             known_at=pl.col("known_on").cast(pl.Datetime("us")).dt.replace_time_zone("UTC"),
         )

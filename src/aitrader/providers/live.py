@@ -143,8 +143,7 @@ class LiveSource:
         if self._bars:
             bars, feed, by = reading.read({*securities["symbol"], *gone["symbol"]})
             gone = ended_after_last_bar(gone, bars.frame, frozenset(securities["symbol"]))
-            read = self._read_events(reading.sessions, last, now) if events is None else events.result()
-            actions, splits = read
+            actions, splits = events.result() if events else self._read_events(reading.sessions, last, now)
             notices.append(f"bars from {by}" + (f", feed {feed}" if feed else ""))
         with ahead(1, "absent") as begin:
             absent = self._absent(found, bars.frame, last) if found.authority is not None else []

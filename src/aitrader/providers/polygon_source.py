@@ -68,14 +68,17 @@ class PolygonSource:
         """Those whose details say so."""
         return frozenset(self.details(symbols, max_age=None).frame.filter(pl.col("active"))["symbol"])
 
-    def details(self, symbols: Sequence[str], *, max_age: float | None = SETTLED_FOR) -> Page:
+    def details(
+        self, symbols: Sequence[str], *, max_age: float | None = SETTLED_FOR, stopped: Stopped | None = None
+    ) -> Page:
         """The details (schema DETAILS) of the symbols that the source knows."""
 
         def one(symbol: str, stopped: Stopped) -> Row | None:
             request = ask_for.ticker_details_request(self.settings.url, symbol)
             return ask_known(self.transport, request, read_ticker_details, max_age=max_age, stopped=stopped)
 
-        rows = gather([partial(one, symbol) for symbol in symbols], self.settings.limit.concurrency)
+        work = [partial(one, symbol) for symbol in symbols]
+        rows = gather(work, self.settings.limit.concurrency, stopped=stopped)
         return polygon.details([row for row in rows if row is not None])
 
     def requests(self, wants: Sequence[Want]) -> int:

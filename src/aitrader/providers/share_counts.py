@@ -71,7 +71,7 @@ class ShareCounts:
         with ahead(1, "details") as begin:
             details = None
             if self.held.counted:  # what only Polygon knows is known by now: the SEC need not be waited for
-                details = begin(lambda _: self._details(known, securities, bars, last))
+                details = begin(lambda stopped: self._details(known, securities, bars, last, stopped))
             counts = self._of_companies(filed.result(), securities, splits, last)
             if counts is not None:
                 found.append(counts)
@@ -97,7 +97,14 @@ class ShareCounts:
         self.report.step(f"sec: shares of {counts.height:,} listings")
         return counts
 
-    def _details(self, known: frozenset[str], securities: pl.DataFrame, bars: pl.DataFrame, last: date) -> pl.DataFrame:
+    def _details(
+        self,
+        known: frozenset[str],
+        securities: pl.DataFrame,
+        bars: pl.DataFrame,
+        last: date,
+        stopped: Stopped | None = None,
+    ) -> pl.DataFrame:
         """Shares of the most traded companies whose count nobody else has, a few in each population."""
         schema = {"symbol": pl.String, "shares_outstanding": pl.Float64, "source": pl.String}
         traded = bars.filter(pl.col("date") == last).select("symbol", value=pl.col("close") * pl.col("volume"))
@@ -111,7 +118,7 @@ class ShareCounts:
         if not wanted or self.polygon is None:
             return pl.DataFrame(schema=schema)
         try:
-            rows = self.polygon.details(wanted).frame
+            rows = self.polygon.details(wanted, stopped=stopped).frame
         except SourceError as fault:
             self.report.warn(f"polygon gave no details of listings, the last ones stay: {fault}")
             return pl.DataFrame(schema=schema)

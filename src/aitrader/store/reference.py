@@ -114,8 +114,9 @@ def new_attributes(stored: pl.DataFrame, delivered: pl.DataFrame, last_session: 
 
 
 def _renewed(shares: pl.Expr, known_on: pl.Expr, before: pl.Expr) -> pl.Expr:
-    """Whether a count of shares is told that was last told long before."""
-    return (shares.is_not_null() & (known_on - before >= pl.lit(RENEWED))).fill_null(value=False)
+    """Whether a count of shares is told that was last told long before; one that counts always is never old."""
+    old = (before > pl.lit(date.fromisoformat(ALWAYS))) & (known_on - before >= pl.lit(RENEWED))
+    return (shares.is_not_null() & old).fill_null(value=False)
 
 
 def _telling(stored: pl.DataFrame, delivered: pl.DataFrame, last_session: date) -> pl.DataFrame:
