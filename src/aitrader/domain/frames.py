@@ -130,5 +130,5 @@ class Held:
     sessions: frozenset[date] = frozenset()  # whose bars are stored and final
     symbols: frozenset[str] = frozenset()  # in today's spelling, that have any bar at all
     listed: frozenset[str] = frozenset()  # symbols of the open listings
-    counted: frozenset[str] = frozenset()  # symbols whose shares outstanding were told of late
+    counted: frozenset[str] = frozenset()  # symbols whose shares outstanding are known
     rows: int | None = None  # bars of the newest final session
